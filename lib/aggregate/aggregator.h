@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Aggregating straight from encoded files into encoded files, in blocks: what the roles use. The
+ * rules and promises are those of <fedn/aggregator.h>. */
+#ifndef FEDN__AGGREGATE_AGGREGATOR_H
+#define FEDN__AGGREGATE_AGGREGATOR_H
+
+#include "model/source.h"
+#include <fedn/aggregator.h>
+
+/* Checks all of the update first (layout, checksums, finiteness), then folds it. */
+fedn_status fedn__aggregator_begin_source(fedn_aggregator *aggregator, fedn__source *global,
+                                          fedn_error *err);
+fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__source *update,
+                                        double weight, fedn_error *err);
+fedn_status fedn__aggregator_merge_source(fedn_aggregator *aggregator, fedn__source *partial,
+                                          fedn_error *err);
+/* Writes "<path>" durably, whole or not at all; format of a partial is always npz. */
+fedn_status fedn__aggregator_save_file(fedn_aggregator *aggregator, const char *path,
+                                       fedn_error *err);
+fedn_status fedn__aggregator_finish_file(fedn_aggregator *aggregator, const char *format,
+                                         const char *path, fedn_error *err);
+/* Forgets the round that was begun; what spans rounds (momentum) stays. */
+void fedn__aggregator_reset(fedn_aggregator *aggregator);
+/* FEDN_ERR_NOT_FOUND with the known names if there is none such. */
+fedn_status fedn__aggregator_known(const char *name, fedn_error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Immutable bytes, ref-counted: in memory or in a file. What passes between model, store, http, rpc. */
+#ifndef FEDN__CORE_BLOB_H
+#define FEDN__CORE_BLOB_H
+
+#include <fedn/error.h>
+
+typedef struct fedn__blob fedn__blob;
+
+/* Takes over `data` (from fedn__alloc) on success. */
+fedn_status fedn__blob_from_memory(void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err);
+fedn_status fedn__blob_copy(const void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err);
+/* Opens the file; it may be unlinked or renamed afterwards, but must not be changed. */
+fedn_status fedn__blob_from_file(const char *path, fedn__blob **ret, fedn_error *err);
+
+fedn__blob *fedn__blob_ref(fedn__blob *blob);
+fedn__blob *fedn__blob_unref(fedn__blob *blob); /* NULL allowed; returns NULL; any thread */
+
+uint64_t fedn__blob_bytes(const fedn__blob *blob);
+/* Descriptor of a file blob, -1 for one in memory; the blob's own. */
+int fedn__blob_fd(const fedn__blob *blob);
+/* The bytes in place: a file is mapped at the first call (thread-safe) and stays mapped. */
+fedn_status fedn__blob_map(fedn__blob *blob, const uint8_t **ret, fedn_error *err);
+/* Copies out [offset, offset + bytes): pread for a file, which leaves RSS alone. FEDN_ERR_FORMAT when
+ * the range is outside. Any thread. */
+fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,
+                            fedn_error *err);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What every test program uses; see test.h. */
+#include "test.h"
+
+#include "core/fs.h"
+#include <ctype.h>
+#include <stdlib.h>
+
+void test_assert_words(const char *text, const char *words)
+{
+    char *copy = strdup(words);
+    char *save = NULL;
+
+    if (strchr(text, '\n'))
+        fail_msg("more than one line: %s", text);
+    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        for (char *c = word; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        if (!strstr(text, word))
+            fail_msg("\"%s\" does not name \"%s\"", text, word);
+    }
+    free(copy);
+}
+
+char *test_scratch(void)
+{
+    fedn_error err;
+    char *path = NULL;
+
+    assert_ok(fedn__fs_temp_dir(NULL, "fedn-test-", &path, &err), &err);
+    return path;
+}
+
+void test_scratch_done(char *path)
+{
+    fedn_error err;
+
+    assert_ok(fedn__fs_remove_tree(path, &err), &err);
+    fedn__free(path);
+}
+
+char *test_read_file(const char *path, uint64_t *ret_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        fail_msg("cannot open %s", path);
+    fseek(file, 0, SEEK_END);
+    long bytes = ftell(file);
+    rewind(file);
+    char *data = malloc((size_t)bytes + 1);
+    assert_int_equal(fread(data, 1, (size_t)bytes, file), bytes);
+    fclose(file);
+    data[bytes] = 0;
+    if (ret_bytes)
+        *ret_bytes = (uint64_t)bytes;
+    return data;
+}
+
+void test_write_file(const char *path, const void *data, uint64_t bytes)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        fail_msg("cannot write %s", path);
+    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+void test_fail_each_allocation(fedn_status (*scenario)(void *arg), void *arg)
+{
+    for (uint64_t nth = 1; nth < 1000000; nth++) {
+        int64_t before = fedn__alloc_outstanding();
+        fedn__alloc_fail_at(nth);
+        fedn_status rc = scenario(arg);
+        uint64_t asked = fedn__alloc_fail_at(0);
+        if (fedn__alloc_outstanding() != before)
+            fail_msg("allocation %llu failed: %lld left over", (unsigned long long)nth,
+                     (long long)(fedn__alloc_outstanding() - before));
+        if (asked < nth) {
+            assert_int_equal(rc, FEDN_OK);
+            return;
+        }
+        if (rc != FEDN_OK && rc != FEDN_ERR_NOMEM)
+            fail_msg("allocation %llu failed: status %d", (unsigned long long)nth, (int)rc);
+    }
+    fail_msg("the scenario never ran through");
+}
+
+int test_count_setup(void **state)
+{
+    *state = (void *)(intptr_t)(fedn__alloc_outstanding() + 1);
+    return 0;
+}
+
+int test_count_teardown(void **state)
+{
+    int64_t before = (int64_t)(intptr_t)*state - 1;
+
+    if (fedn__alloc_outstanding() != before) {
+        fprintf(stderr, "%lld allocations left over\n",
+                (long long)(fedn__alloc_outstanding() - before));
+        return -1;
+    }
+    return 0;
+}
