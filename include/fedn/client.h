@@ -27,8 +27,7 @@ FEDN_API FEDN_NODISCARD fedn_status fedn_client_new(const fedn_config *config, f
 FEDN_API fedn_status fedn_client_set_train(fedn_client *client, fedn_task_fn fn, void *user_data);
 FEDN_API fedn_status fedn_client_set_validate(fedn_client *client, fedn_task_fn fn,
                                               void *user_data);
-FEDN_API fedn_status fedn_client_set_predict(fedn_client *client, fedn_task_fn fn,
-                                             void *user_data);
+FEDN_API fedn_status fedn_client_set_predict(fedn_client *client, fedn_task_fn fn, void *user_data);
 FEDN_API fedn_status fedn_client_set_log(fedn_client *client, fedn_log_fn fn, void *user_data);
 
 /**

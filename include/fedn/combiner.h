@@ -18,11 +18,12 @@ FEDN_BEGIN_DECLS
  * @return FEDN_OK; FEDN_ERR_INVALID a property; FEDN_ERR_NOMEM
  * Owns: caller frees with fedn_combiner_free().   Thread: owner.   Since: 0.1
  */
-FEDN_API FEDN_NODISCARD fedn_status fedn_combiner_new(const fedn_config *config, fedn_combiner **ret,
-                                                  fedn_error *err);
+FEDN_API FEDN_NODISCARD fedn_status fedn_combiner_new(const fedn_config *config,
+                                                      fedn_combiner **ret, fedn_error *err);
 
 /** Where log lines go; before start only, else FEDN_ERR_STATE. Thread: owner. Since: 0.1 */
-FEDN_API fedn_status fedn_combiner_set_log(fedn_combiner *combiner, fedn_log_fn fn, void *user_data);
+FEDN_API fedn_status fedn_combiner_set_log(fedn_combiner *combiner, fedn_log_fn fn,
+                                           void *user_data);
 
 /**
  * Start on the library's own threads; on return it listens and dials its reducer.

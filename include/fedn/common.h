@@ -7,14 +7,14 @@
 
 #ifdef __cplusplus
 #define FEDN_BEGIN_DECLS extern "C" {
-#define FEDN_END_DECLS }
+#define FEDN_END_DECLS   }
 #else
 #define FEDN_BEGIN_DECLS
 #define FEDN_END_DECLS
 #endif
 
 #if defined(__GNUC__)
-#define FEDN_API __attribute__((visibility("default")))
+#define FEDN_API       __attribute__((visibility("default")))
 #define FEDN_NODISCARD __attribute__((warn_unused_result))
 #else
 #define FEDN_API

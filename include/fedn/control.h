@@ -40,8 +40,8 @@ FEDN_API void fedn_control_free(fedn_control *control);
  * @param path      below /api/v1/, without a leading slash: "sessions/?status=Started"
  * @param body      JSON text or NULL
  * @param ret_json  the answer's text, whatever its status; NULL when there was none; may be NULL
- * @return FEDN_OK for a 2xx answer; FEDN_ERR_NOT_FOUND 404; FEDN_ERR_INVALID 400; FEDN_ERR_AUTH 401;
- *         FEDN_ERR_DENIED 403; FEDN_ERR_LIMIT 413; FEDN_ERR_UNAVAILABLE no connection or 5xx;
+ * @return FEDN_OK for a 2xx answer; FEDN_ERR_NOT_FOUND 404; FEDN_ERR_INVALID 400; FEDN_ERR_AUTH
+ * 401; FEDN_ERR_DENIED 403; FEDN_ERR_LIMIT 413; FEDN_ERR_UNAVAILABLE no connection or 5xx;
  *         FEDN_ERR_TIMEOUT; FEDN_ERR_PROTOCOL not a reducer; err.detail is the HTTP status
  * Owns: caller frees *ret_json with fedn_free().   Thread: owner.   Blocks: yes.   Since: 0.1
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The reducer role: owns sessions, rounds and the model trail, merges partial models, serves REST. */
+ * The reducer role: owns sessions, rounds and the model trail, merges partial models, serves REST.
+ */
 #ifndef FEDN_REDUCER_H
 #define FEDN_REDUCER_H
 
@@ -19,7 +20,7 @@ FEDN_BEGIN_DECLS
  * Owns: caller frees with fedn_reducer_free().   Thread: owner.   Since: 0.1
  */
 FEDN_API FEDN_NODISCARD fedn_status fedn_reducer_new(const fedn_config *config, fedn_reducer **ret,
-                                                  fedn_error *err);
+                                                     fedn_error *err);
 
 /** Where log lines go; before start only, else FEDN_ERR_STATE. Thread: owner. Since: 0.1 */
 FEDN_API fedn_status fedn_reducer_set_log(fedn_reducer *reducer, fedn_log_fn fn, void *user_data);

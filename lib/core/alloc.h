@@ -10,8 +10,8 @@ void *fedn__alloc(uint64_t bytes);                         /* uninitialised */
 void *fedn__alloc_zero(uint64_t bytes);                    /* zeroed */
 void *fedn__alloc_array(uint64_t count, uint64_t element); /* zeroed; overflow is NULL */
 void *fedn__realloc_array(void *memory, uint64_t count, uint64_t element);
-char *fedn__strdup(const char *text);                      /* NULL for NULL */
-char *fedn__strndup(const char *text, uint64_t bytes);     /* adds the NUL */
+char *fedn__strdup(const char *text);                  /* NULL for NULL */
+char *fedn__strndup(const char *text, uint64_t bytes); /* adds the NUL */
 char *fedn__strf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fedn__free(void *memory); /* NULL is allowed */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Immutable bytes, ref-counted: in memory or in a file. What passes between model, store, http, rpc. */
+ * Immutable bytes, ref-counted: in memory or in a file. What passes between model, store, http,
+ * rpc. */
 #ifndef FEDN__CORE_BLOB_H
 #define FEDN__CORE_BLOB_H
 
@@ -21,8 +22,8 @@ uint64_t fedn__blob_bytes(const fedn__blob *blob);
 int fedn__blob_fd(const fedn__blob *blob);
 /* The bytes in place: a file is mapped at the first call (thread-safe) and stays mapped. */
 fedn_status fedn__blob_map(fedn__blob *blob, const uint8_t **ret, fedn_error *err);
-/* Copies out [offset, offset + bytes): pread for a file, which leaves RSS alone. FEDN_ERR_FORMAT when
- * the range is outside. Any thread. */
+/* Copies out [offset, offset + bytes): pread for a file, which leaves RSS alone. FEDN_ERR_FORMAT
+ * when the range is outside. Any thread. */
 fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,
                             fedn_error *err);
 

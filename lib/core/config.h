@@ -21,6 +21,7 @@ typedef struct fedn__property {
 extern const fedn__property fedn__properties[]; /* ends with a NULL name */
 
 fedn_status fedn__config_copy(const fedn_config *config, fedn_config **ret, fedn_error *err);
+void fedn__config_swap(fedn_config *a, fedn_config *b); /* exchange all values */
 /* Values of properties that exist (asserted). Texts live as long as the configuration. */
 const char *fedn__config_string(const fedn_config *config, const char *name);
 int64_t fedn__config_integer(const fedn_config *config, const char *name);

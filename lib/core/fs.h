@@ -30,8 +30,8 @@ fedn_status fedn__fs_copy(const char *from, const char *to, fedn_error *err);
 /* Whole small file; caller frees; NUL behind it. FEDN_ERR_LIMIT over `limit`. */
 fedn_status fedn__fs_read(const char *path, uint64_t limit, char **ret, uint64_t *ret_bytes,
                           fedn_error *err);
-fedn_status fedn__fs_write_file(const char *path, const void *data, uint64_t bytes,
-                                int32_t durable, fedn_error *err);
+fedn_status fedn__fs_write_file(const char *path, const void *data, uint64_t bytes, int32_t durable,
+                                fedn_error *err);
 fedn_status fedn__fs_size(const char *path, uint64_t *ret, fedn_error *err);
 /* Exclusive lock of "<dir>/lock", held by the descriptor until it is closed or the process ends.
  * FEDN_ERR_STATE: another process holds it (the text names its pid). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every fixed ceiling of the library, by name; what an operator may change is a property instead. */
+ * Every fixed ceiling of the library, by name; what an operator may change is a property instead.
+ */
 #ifndef FEDN__CORE_LIMITS_H
 #define FEDN__CORE_LIMITS_H
 
@@ -8,36 +9,40 @@
 #define FEDN__GIB ((uint64_t)1073741824)
 
 /* wire */
-#define FEDN__LIMIT_CHUNK_BYTES FEDN__MIB           /* model bytes in one chunk message, sent */
-#define FEDN__LIMIT_MESSAGE_BYTES (4 * FEDN__MIB)   /* one received gRPC message */
-#define FEDN__LIMIT_CONTROL_BYTES (256 * FEDN__KIB) /* one received message that is no chunk */
-#define FEDN__LIMIT_TIER_BYTES (2 * FEDN__MIB)      /* one message of the Attach stream */
-#define FEDN__LIMIT_STREAM_QUEUE 256                /* messages waiting on one outgoing stream */
-#define FEDN__LIMIT_HTTP_BODY FEDN__MIB             /* a JSON body */
+#define FEDN__LIMIT_CHUNK_BYTES      FEDN__MIB         /* model bytes in one chunk message, sent */
+#define FEDN__LIMIT_MESSAGE_BYTES    (4 * FEDN__MIB)   /* one received gRPC message */
+#define FEDN__LIMIT_CONTROL_BYTES    (256 * FEDN__KIB) /* one received message that is no chunk */
+#define FEDN__LIMIT_TIER_BYTES       (2 * FEDN__MIB)   /* one message of the Attach stream */
+#define FEDN__LIMIT_STREAM_QUEUE     256               /* messages waiting on one outgoing stream */
+#define FEDN__LIMIT_HTTP_BODY        FEDN__MIB         /* a JSON body */
 #define FEDN__LIMIT_HTTP_CONNECTIONS 1024
 
 /* texts from peers */
-#define FEDN__LIMIT_NAME_BYTES 255   /* names of clients, combiners, sessions, metrics */
-#define FEDN__LIMIT_ID_BYTES 63      /* round ids, client ids */
-#define FEDN__LIMIT_TEXT_BYTES 4096  /* a reason, a status line */
-#define FEDN__LIMIT_JSON_DEPTH 32    /* nesting */
+#define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */
+#define FEDN__LIMIT_ID_BYTES   63   /* round ids, client ids */
+#define FEDN__LIMIT_TEXT_BYTES 4096 /* a reason, a status line */
+#define FEDN__LIMIT_JSON_DEPTH 32   /* nesting */
 
 /* models */
-#define FEDN__LIMIT_TENSORS 100000
-#define FEDN__LIMIT_TENSOR_NAME 255
-#define FEDN__LIMIT_NPY_HEADER (64 * FEDN__KIB)
+#define FEDN__LIMIT_TENSORS            100000
+#define FEDN__LIMIT_TENSOR_NAME        255
+#define FEDN__LIMIT_NPY_HEADER         (64 * FEDN__KIB)
 #define FEDN__LIMIT_SAFETENSORS_HEADER (100 * FEDN__MIB)
-#define FEDN__LIMIT_WEIGHT 1e15
-#define FEDN__LIMIT_REGISTRY 64 /* plugged-in formats, aggregators */
-#define FEDN__LIMIT_METRICS 256 /* names in one result */
+#define FEDN__LIMIT_WEIGHT             1e15 /* of one model */
+#define FEDN__LIMIT_WEIGHT_LEAST       1e-15
+#define FEDN__LIMIT_WEIGHT_TOTAL       1e24 /* of one aggregate */
+#define FEDN__LIMIT_VALUE              1e280 /* of a float64 element: its weighted sums stay finite */
+#define FEDN__LIMIT_PARTIAL_TEXT       (64 * FEDN__MIB) /* the description inside a partial */
+#define FEDN__LIMIT_REGISTRY           64               /* plugged-in formats, aggregators */
+#define FEDN__LIMIT_METRICS            256              /* names in one result */
 
 /* roles */
-#define FEDN__LIMIT_COMBINERS 1024
-#define FEDN__LIMIT_CLIENTS 1000000
+#define FEDN__LIMIT_COMBINERS     1024
+#define FEDN__LIMIT_CLIENTS       1000000
 #define FEDN__LIMIT_ROUND_CLIENTS 100000
-#define FEDN__LIMIT_UPLOADS 1024 /* uploads in progress on one listener */
-#define FEDN__LIMIT_WORKERS 64
-#define FEDN__LIMIT_CONFIG_FILE FEDN__MIB
+#define FEDN__LIMIT_UPLOADS       1024 /* uploads in progress on one listener */
+#define FEDN__LIMIT_WORKERS       64
+#define FEDN__LIMIT_CONFIG_FILE   FEDN__MIB
 
 #include <stdint.h>
 

@@ -12,8 +12,8 @@ typedef struct fedn__log {
 } fedn__log;
 
 /* One line; control characters in it are replaced. `log` NULL means stderr and warnings. */
-void fedn__log_write(const fedn__log *log, int32_t level, const char *component,
-                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+void fedn__log_write(const fedn__log *log, int32_t level, const char *component, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
 
 /* "error", "warning", "info", "debug" to a level; -1 for anything else. */
 int32_t fedn__log_level(const char *name);

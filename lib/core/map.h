@@ -18,7 +18,7 @@ typedef struct fedn__map {
 } fedn__map;
 
 void fedn__map_init(fedn__map *map);
-void fedn__map_done(fedn__map *map); /* the values are the caller's */
+void fedn__map_done(fedn__map *map);                        /* the values are the caller's */
 void *fedn__map_get(const fedn__map *map, const char *key); /* NULL: none */
 fedn_status fedn__map_set(fedn__map *map, const char *key, void *value); /* or NOMEM */
 void *fedn__map_remove(fedn__map *map, const char *key); /* the value that was there */

@@ -13,7 +13,8 @@ typedef struct fedn__job {
     void (*fn)(struct fedn__job *job);
 } fedn__job;
 
-/* Jobs of one lane run one after another, in order; different lanes side by side. */
+/* Jobs of one lane run one after another, in order; different lanes side by side. A lane must live
+ * until its pool is freed: the pool looks at it once more after the last job has run. */
 typedef struct fedn__lane {
     struct fedn__lane *next;
     fedn__job *head;

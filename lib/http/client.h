@@ -41,7 +41,7 @@ fedn_status fedn__http_fetch_file(fedn__http_client *client, const fedn__http_ca
 /* An endless answer, line by line (without the line feed); fn ends it with anything but FEDN_OK,
  * which is then returned. The call's timeout bounds the connecting only. */
 fedn_status fedn__http_follow(fedn__http_client *client, const fedn__http_call *call,
-                              fedn_status (*fn)(const char *line, void *user_data),
-                              void *user_data, int32_t *ret_status, fedn_error *err);
+                              fedn_status (*fn)(const char *line, void *user_data), void *user_data,
+                              int32_t *ret_status, fedn_error *err);
 
 #endif

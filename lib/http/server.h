@@ -34,9 +34,9 @@ typedef struct fedn__http_options {
 } fedn__http_options;
 
 /* FEDN_ERR_IO the port (the text names it). `routes` outlives the server. */
-fedn_status fedn__http_server_new(const fedn__http_options *options,
-                                  const fedn__http_route *routes, uint32_t count, void *service,
-                                  fedn__http_server **ret, fedn_error *err);
+fedn_status fedn__http_server_new(const fedn__http_options *options, const fedn__http_route *routes,
+                                  uint32_t count, void *service, fedn__http_server **ret,
+                                  fedn_error *err);
 int32_t fedn__http_server_port(const fedn__http_server *server);
 /* Streams are told to end; returns when every handler has. NULL allowed. */
 void fedn__http_server_free(fedn__http_server *server);
@@ -54,8 +54,7 @@ void fedn__http_query_each(const fedn__http_request *request,
                            void *user_data);
 const void *fedn__http_body(const fedn__http_request *request, uint64_t *ret_bytes);
 /* The body as a JSON object; FEDN_ERR_FORMAT. Caller json_decref()s. */
-fedn_status fedn__http_body_json(const fedn__http_request *request, json_t **ret,
-                                 fedn_error *err);
+fedn_status fedn__http_body_json(const fedn__http_request *request, json_t **ret, fedn_error *err);
 /* Upload routes: a form field, and the file that came (NULL: none). The file is removed after the
  * handler unless it was moved away. */
 const char *fedn__http_form(const fedn__http_request *request, const char *name);
@@ -72,7 +71,8 @@ void fedn__http_reply_text(fedn__http_response *response, int32_t status, const 
 void fedn__http_reply_blob(fedn__http_response *response, fedn__blob *blob, const char *type,
                            const char *file_name);
 /* An endless answer: `next` waits for and writes up to `room` bytes; returns the count, 0 to be
- * asked again (after at most a second), -1 at the end. `stopping` becomes 1 when the server ends. */
+ * asked again (after at most a second), -1 at the end. `stopping` becomes 1 when the server ends.
+ */
 void fedn__http_reply_stream(fedn__http_response *response, const char *type,
                              int64_t (*next)(void *state, char *to, uint64_t room,
                                              const volatile int32_t *stopping),

@@ -38,11 +38,10 @@ uint64_t fedn__source_bytes(const fedn__source *source);
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err);
 
-/* FEDN_OK if both have the same names, dtypes and shapes in the same order; the text names the first
- * difference. `got` and `expected` are words for the text ("update", "global model"). */
-fedn_status fedn__source_same_layout(const fedn__source *a, const char *got,
-                                     const fedn__source *b, const char *expected,
-                                     fedn_error *err);
+/* FEDN_OK if both have the same names, dtypes and shapes in the same order; the text names the
+ * first difference. `got` and `expected` are words for the text ("update", "global model"). */
+fedn_status fedn__source_same_layout(const fedn__source *a, const char *got, const fedn__source *b,
+                                     const char *expected, fedn_error *err);
 
 /* All tensors into memory. */
 fedn_status fedn__source_load(fedn__source *source, fedn_model **ret, fedn_error *err);

@@ -11,14 +11,14 @@ typedef struct fedn__channel fedn__channel;
 typedef struct fedn__stream fedn__stream; /* the dialling side of one streaming call */
 
 typedef struct fedn__channel_options {
-    const char *target;      /* "host:port" */
-    int32_t tls;             /* 1: TLS */
-    const char *root_pem;    /* NULL: the system's roots */
-    const char *cert_pem;    /* own certificate, with key_pem; NULL: none */
+    const char *target;   /* "host:port" */
+    int32_t tls;          /* 1: TLS */
+    const char *root_pem; /* NULL: the system's roots */
+    const char *cert_pem; /* own certificate, with key_pem; NULL: none */
     const char *key_pem;
     const char *const *metadata; /* key, value, key, value, ..., NULL: sent with every call */
-    int64_t keepalive_ms;    /* 0: 20 s */
-    int64_t backoff_max_ms;  /* 0: 10 s */
+    int64_t keepalive_ms;        /* 0: 20 s */
+    int64_t backoff_max_ms;      /* 0: 10 s */
 } fedn__channel_options;
 
 /* Any thread. Dials when the first call is made. Options are copied. Every channel has its own
@@ -48,7 +48,8 @@ fedn_status fedn__channel_unary(fedn__channel *channel, const char *path,
 typedef struct fedn__stream_events {
     /* optional: the peer has answered with its initial metadata */
     void (*opened)(fedn__stream *stream, void *user_data);
-    /* each message; the next is read when it returns, unless fedn__stream_pause() was called in it */
+    /* each message; the next is read when it returns, unless fedn__stream_pause() was called in it
+     */
     void (*message)(fedn__stream *stream, const ProtobufCMessage *message, void *user_data);
     /* for response == NULL: the message as it came, in pieces (see fedn__piece in server.h) */
     void (*raw)(fedn__stream *stream, const struct fedn__piece *pieces, uint64_t count,

@@ -16,7 +16,8 @@ typedef struct fedn__post {
     void (*fn)(struct fedn__post *post);
 } fedn__post;
 
-/* Starts gRPC (counted) and the thread. `log` is borrowed and outlives the loop; NULL is allowed. */
+/* Starts gRPC (counted) and the thread. `log` is borrowed and outlives the loop; NULL is allowed.
+ */
 fedn_status fedn__loop_new(const char *name, const fedn__log *log, fedn__loop **ret,
                            fedn_error *err);
 /* Waits until all calls, servers and channels of the loop are gone (they must have been freed or

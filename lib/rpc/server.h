@@ -12,8 +12,8 @@ typedef struct fedn__call fedn__call; /* the serving side of one call */
 
 enum { FEDN__UNARY = 1, FEDN__STREAM_OUT, FEDN__STREAM_IN, FEDN__STREAM_BOTH };
 
-/* One row per method. A request over max_request_bytes (0: FEDN__LIMIT_CONTROL_BYTES), that does not
- * unpack, or holds a string that is not UTF-8 is refused with INVALID_ARGUMENT or
+/* One row per method. A request over max_request_bytes (0: FEDN__LIMIT_CONTROL_BYTES), that does
+ * not unpack, or holds a string that is not UTF-8 is refused with INVALID_ARGUMENT or
  * RESOURCE_EXHAUSTED before a handler sees it. Unknown methods answer UNIMPLEMENTED. */
 typedef struct fedn__method {
     const char *path; /* "/fedn.Connector/SendHeartbeat" */
@@ -28,11 +28,11 @@ typedef struct fedn__method {
 
 /* What a listener is given. Zero is the default everywhere. */
 typedef struct fedn__server_options {
-    const char *listen;       /* "0.0.0.0:12080"; port 0 takes a free one */
-    const char *cert_pem;     /* TLS if set, with key_pem */
+    const char *listen;   /* "0.0.0.0:12080"; port 0 takes a free one */
+    const char *cert_pem; /* TLS if set, with key_pem */
     const char *key_pem;
     const char *client_ca_pem; /* demand client certificates */
-    uint64_t max_connections; /* calls held open; 0: from the descriptor limit */
+    uint64_t max_connections;  /* calls held open; 0: from the descriptor limit */
 } fedn__server_options;
 
 /* A piece of a raw message; valid during the event. */
@@ -80,8 +80,7 @@ fedn_status fedn__call_send(fedn__call *call, const ProtobufCMessage *message);
  * [offset, offset + bytes) of `blob`. `sent` (optional) is called when it has left the queue. */
 fedn_status fedn__call_send_blob(fedn__call *call, const void *head, uint64_t head_bytes,
                                  struct fedn__blob *blob, uint64_t offset, uint64_t bytes,
-                                 void (*sent)(fedn__call *call, void *user_data),
-                                 void *user_data);
+                                 void (*sent)(fedn__call *call, void *user_data), void *user_data);
 /* Stream out and both: end after what is queued; rpc FEDN__RPC_OK or another. */
 void fedn__call_finish(fedn__call *call, int32_t rpc, const char *text);
 

@@ -25,8 +25,8 @@ enum {
     FEDN__RPC_UNAUTHENTICATED = 16
 };
 
-const char *fedn__rpc_name(int32_t rpc);          /* "UNAVAILABLE" */
-fedn_status fedn__rpc_to_status(int32_t rpc);     /* as a client sees it */
+const char *fedn__rpc_name(int32_t rpc);           /* "UNAVAILABLE" */
+fedn_status fedn__rpc_to_status(int32_t rpc);      /* as a client sees it */
 int32_t fedn__rpc_from_status(fedn_status status); /* as a server answers */
 /* Fills err from a finished call: "<what>: UNAVAILABLE: <details>", err->detail = rpc. */
 fedn_status fedn__rpc_error(fedn_error *err, const char *what, int32_t rpc, const char *details);

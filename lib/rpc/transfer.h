@@ -19,8 +19,8 @@ typedef void (*fedn__transfer_fn)(fedn_status status, const fedn_error *err, uin
 fedn_status fedn__transfer_upload(fedn__channel *channel, const char *id, const char *client_id,
                                   fedn__blob *blob, fedn__transfer_fn fn, void *user_data,
                                   fedn__transfer **ret, fedn_error *err);
-/* Into "<path>" (written beside it, renamed when the last message came). FEDN_ERR_NOT_FOUND the peer
- * does not have it; FEDN_ERR_LIMIT over max_bytes. */
+/* Into "<path>" (written beside it, renamed when the last message came). FEDN_ERR_NOT_FOUND the
+ * peer does not have it; FEDN_ERR_LIMIT over max_bytes. */
 fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool, const char *id,
                                     const char *client_id, const char *path, uint64_t max_bytes,
                                     fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,

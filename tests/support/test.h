@@ -45,8 +45,9 @@ void test_scratch_done(char *path);
 char *test_read_file(const char *path, uint64_t *ret_bytes); /* free() it */
 void test_write_file(const char *path, const void *data, uint64_t bytes);
 
-/* Runs `scenario` failing its 1st, 2nd, 3rd ... allocation until it runs through untouched. Each run
- * must give FEDN_OK or FEDN_ERR_NOMEM and leave the count of outstanding allocations as it was. */
+/* Runs `scenario` failing its 1st, 2nd, 3rd ... allocation until it runs through untouched. Each
+ * run must give FEDN_OK or FEDN_ERR_NOMEM and leave the count of outstanding allocations as it was.
+ */
 void test_fail_each_allocation(fedn_status (*scenario)(void *arg), void *arg);
 
 /* Group fixtures that check the allocation counter: for cmocka_run_group_tests(). */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Immutable bytes, ref-counted: in memory or in a file. */
+#include "core/blob.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct fedn__blob {
+    atomic_uint refs;
+    int fd; /* -1: in memory */
+    uint64_t bytes;
+    void *memory; /* owned, when in memory */
+    pthread_mutex_t map_mutex;
+    void *map; /* guarded by map_mutex until set */
+};
+
+static fedn_status blob_new(uint64_t bytes, fedn__blob **ret, fedn_error *err)
+{
+    fedn__blob *blob = fedn__alloc_zero(sizeof *blob);
+    if (!blob)
+        return fedn__error_nomem(err);
+    atomic_init(&blob->refs, 1);
+    blob->fd = -1;
+    blob->bytes = bytes;
+    pthread_mutex_init(&blob->map_mutex, NULL);
+    *ret = blob;
+    return FEDN_OK;
+}
+
+fedn_status fedn__blob_from_memory(void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err)
+{
+    *ret = NULL;
+    fedn_status rc = blob_new(bytes, ret, err);
+    if (rc == FEDN_OK)
+        (*ret)->memory = data;
+    return rc;
+}
+
+fedn_status fedn__blob_copy(const void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err)
+{
+    *ret = NULL;
+    void *copy = fedn__alloc(bytes);
+    if (!copy)
+        return fedn__error_nomem(err);
+    if (bytes)
+        memcpy(copy, data, (size_t)bytes);
+    fedn_status rc = fedn__blob_from_memory(copy, bytes, ret, err);
+    if (rc != FEDN_OK)
+        fedn__free(copy);
+    return rc;
+}
+
+fedn_status fedn__blob_from_file(const char *path, fedn__blob **ret, fedn_error *err)
+{
+    struct stat info;
+    fedn_status rc = FEDN_OK;
+
+    *ret = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fedn__error_errno(err, errno, "cannot open %s", path);
+    if (fstat(fd, &info) != 0) {
+        rc = fedn__error_errno(err, errno, "cannot look at %s", path);
+        goto out;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        rc = fedn__error(err, FEDN_ERR_INVALID, "%s is not a regular file", path);
+        goto out;
+    }
+    rc = blob_new((uint64_t)info.st_size, ret, err);
+    if (rc != FEDN_OK)
+        goto out;
+    (*ret)->fd = fd;
+    fd = -1;
+out:
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+fedn__blob *fedn__blob_ref(fedn__blob *blob)
+{
+    if (blob)
+        atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+    return blob;
+}
+
+fedn__blob *fedn__blob_unref(fedn__blob *blob)
+{
+    if (!blob || atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) != 1)
+        return NULL;
+    if (blob->map)
+        munmap(blob->map, (size_t)blob->bytes);
+    if (blob->fd >= 0)
+        close(blob->fd);
+    pthread_mutex_destroy(&blob->map_mutex);
+    fedn__free(blob->memory);
+    fedn__free(blob);
+    return NULL;
+}
+
+uint64_t fedn__blob_bytes(const fedn__blob *blob)
+{
+    return blob->bytes;
+}
+
+int fedn__blob_fd(const fedn__blob *blob)
+{
+    return blob->fd;
+}
+
+fedn_status fedn__blob_map(fedn__blob *blob, const uint8_t **ret, fedn_error *err)
+{
+    static const uint8_t nothing[1];
+    fedn_status rc = FEDN_OK;
+
+    *ret = NULL;
+    if (blob->bytes == 0) {
+        *ret = nothing;
+        return FEDN_OK;
+    }
+    if (blob->fd < 0) {
+        *ret = blob->memory;
+        return FEDN_OK;
+    }
+    pthread_mutex_lock(&blob->map_mutex);
+    if (!blob->map) {
+        void *map = mmap(NULL, (size_t)blob->bytes, PROT_READ, MAP_SHARED, blob->fd, 0);
+        if (map == MAP_FAILED)
+            rc = fedn__error_errno(err, errno, "cannot map %llu bytes",
+                                   (unsigned long long)blob->bytes);
+        else
+            blob->map = map;
+    }
+    *ret = blob->map;
+    pthread_mutex_unlock(&blob->map_mutex);
+    return rc;
+}
+
+fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,
+                            fedn_error *err)
+{
+    if (bytes > blob->bytes || offset > blob->bytes - bytes)
+        return fedn__error(
+            err, FEDN_ERR_FORMAT, "%llu bytes at %llu are beyond the end of %llu bytes",
+            (unsigned long long)bytes, (unsigned long long)offset, (unsigned long long)blob->bytes);
+    if (blob->fd < 0) {
+        if (bytes)
+            memcpy(to, (const uint8_t *)blob->memory + offset, (size_t)bytes);
+        return FEDN_OK;
+    }
+    for (uint64_t done = 0; done < bytes;) {
+        ssize_t n =
+            pread(blob->fd, (uint8_t *)to + done, (size_t)(bytes - done), (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fedn__error_errno(err, errno, "cannot read %llu bytes at %llu",
+                                     (unsigned long long)bytes, (unsigned long long)offset);
+        if (n == 0)
+            return fedn__error(err, FEDN_ERR_IO, "the file became shorter than %llu bytes",
+                               (unsigned long long)blob->bytes);
+        done += (uint64_t)n;
+    }
+    return FEDN_OK;
+}
