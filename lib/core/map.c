@@ -13,9 +13,8 @@ static uint64_t seed(void)
     static atomic_uint_least64_t value;
     uint64_t now = atomic_load_explicit(&value, memory_order_relaxed);
     if (now == 0) {
-        uint64_t fresh = ((uint64_t)fedn__clock_ns() * 0x9e3779b97f4a7c15u) ^
-                             ((uint64_t)(uintptr_t)&value << 17) |
-                         1;
+        uint64_t fresh = (uint64_t)fedn__clock_ns() * 0x9e3779b97f4a7c15u;
+        fresh = (fresh ^ ((uint64_t)(uintptr_t)&value << 17)) | 1;
         if (atomic_compare_exchange_strong(&value, &now, fresh))
             now = fresh;
     }
