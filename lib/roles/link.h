@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One direction pair of a resumable link: numbers what goes out, keeps it until the peer has
+ * acknowledged it, and tells repeated arrivals from new ones. Pure. */
+#ifndef FEDN__ROLES_LINK_H
+#define FEDN__ROLES_LINK_H
+
+#include <fedn/error.h>
+
+typedef struct fedn__link_item {
+    struct fedn__link_item *next;
+    uint64_t seq;
+    uint64_t bytes;
+    uint8_t data[];
+} fedn__link_item;
+
+typedef struct fedn__link {
+    fedn__link_item *head; /* not acknowledged yet, oldest first */
+    fedn__link_item **tail;
+    uint64_t next_seq;  /* of the next message out; starts at 1 */
+    uint64_t last_seen; /* highest number taken up from the peer */
+    uint64_t held_bytes;
+    uint64_t limit_bytes;
+} fedn__link;
+
+void fedn__link_init(fedn__link *link, uint64_t limit_bytes);
+void fedn__link_done(fedn__link *link);
+/* Keeps a packed message that carries link->next_seq. FEDN_ERR_LIMIT over limit_bytes. */
+fedn_status fedn__link_add(fedn__link *link, const void *packed, uint64_t bytes);
+/* The peer has everything up to `ack`. */
+void fedn__link_acked(fedn__link *link, uint64_t ack);
+/* A message with this number came: 1 new (and noted), 0 seen before, -1 one is missing before it.
+ */
+int32_t fedn__link_accept(fedn__link *link, uint64_t seq);
+/* What is to be sent again to a peer that has everything up to `last_seen`; NULL at the end. */
+const fedn__link_item *fedn__link_resend(fedn__link *link, uint64_t last_seen);
+/* Both sides begin anew. */
+void fedn__link_reset(fedn__link *link);
+
+#endif
