@@ -23,10 +23,18 @@
 #define FEDN__LIMIT_TEXT_BYTES 4096 /* a reason, a status line */
 #define FEDN__LIMIT_JSON_DEPTH 32   /* nesting */
 
+/* record store */
+#define FEDN__LIMIT_FILTERS 32                      /* in one query */
+#define FEDN__LIMIT_RECORD_BYTES (16 * FEDN__MIB)   /* one document as text */
+
 /* models */
 #define FEDN__LIMIT_TENSORS            100000
 #define FEDN__LIMIT_TENSOR_NAME        255
 #define FEDN__LIMIT_NPY_HEADER         (64 * FEDN__KIB)
+#define FEDN__LIMIT_ZIP_DIRECTORY (64 * FEDN__MIB)         /* of an npz file */
+#define FEDN__LIMIT_COLUMN_WINDOW (64 * FEDN__MIB)         /* rows of a column-major tensor in memory */
+#define FEDN__LIMIT_COLUMN_TENSOR FEDN__GIB                /* column-major, when it must be held whole */
+#define FEDN__LIMIT_HEADER_MEMBER FEDN__MIB                /* one member of a safetensors header */
 #define FEDN__LIMIT_SAFETENSORS_HEADER (100 * FEDN__MIB)
 #define FEDN__LIMIT_WEIGHT             1e15 /* of one model */
 #define FEDN__LIMIT_WEIGHT_LEAST       1e-15
