@@ -107,6 +107,11 @@ fedn__blob *fedn__blob_unref(fedn__blob *blob)
     return NULL;
 }
 
+int32_t fedn__blob_is_shared(const fedn__blob *blob)
+{
+    return atomic_load_explicit(&blob->refs, memory_order_acquire) > 1;
+}
+
 uint64_t fedn__blob_bytes(const fedn__blob *blob)
 {
     return blob->bytes;

@@ -16,6 +16,9 @@ fedn_status fedn__blob_from_file(const char *path, fedn__blob **ret, fedn_error 
 
 fedn__blob *fedn__blob_ref(fedn__blob *blob);
 fedn__blob *fedn__blob_unref(fedn__blob *blob); /* NULL allowed; returns NULL; any thread */
+/* 1 if anybody but the caller holds a reference; a cache whose reference is the only one, and which
+ * alone hands out further ones, may let go of it. */
+int32_t fedn__blob_is_shared(const fedn__blob *blob);
 
 uint64_t fedn__blob_bytes(const fedn__blob *blob);
 /* Descriptor of a file blob, -1 for one in memory; the blob's own. */
