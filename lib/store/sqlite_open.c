@@ -32,8 +32,7 @@ static const char schema[] =
                                                                       "COMMIT;";
 
 /* FULL: in WAL mode only this survives the loss of power after a commit. */
-static const char pragmas[] = "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;"
-                              "PRAGMA trusted_schema=OFF;";
+static const char pragmas[] = "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;";
 
 static fedn_status lock_refused(const char *file, int fd, fedn_error *err)
 {
