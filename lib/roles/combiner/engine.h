@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The rules of a combiner: who is active, whom a round asks, which update counts, when a round is
+ * over. Pure: events and time in, actions out. */
+#ifndef FEDN__ROLES_COMBINER_ENGINE_H
+#define FEDN__ROLES_COMBINER_ENGINE_H
+
+#include "roles/combiner/roster.h"
+#include "roles/round.h"
+
+typedef struct fedn__combiner_engine fedn__combiner_engine;
+
+typedef struct fedn__combiner_settings {
+    uint32_t max_clients;
+    int64_t liveness_ms;
+} fedn__combiner_settings;
+
+/* A validation or prediction for all (or the selected) active clients; not tracked. */
+typedef struct fedn__model_task {
+    int32_t type;
+    char session_id[FEDN__UUID_TEXT];
+    char model_id[FEDN__UUID_TEXT];
+    char *data;
+    char **selected;
+    uint32_t selected_count;
+} fedn__model_task;
+
+/* Texts and members that an action points to are valid until the next event; an announcement's
+ * texts must be as well. */
+typedef struct fedn__combiner_action {
+    int32_t type;
+    fedn__member *member;
+    const char *text;             /* a reason or a model id */
+    uint64_t token;               /* stream or call */
+    const fedn__model_task *task; /* of a task; NULL: to train by _plan() */
+    int32_t ok;                   /* of a reply */
+} fedn__combiner_action;
+
+enum {
+    FEDN__COMBINER_FETCH_MODEL = 1, /* text: model id; answer with _model_ready() */
+    FEDN__COMBINER_BEGIN,           /* start aggregating _plan(); failure: _begin_failed() */
+    FEDN__COMBINER_SEND_TASK, /* to member->stream, task member->task_id of _plan(), or action.task
+                               */
+    FEDN__COMBINER_FOLD,      /* member->update_id; answer with _folded() */
+    FEDN__COMBINER_REPLY,     /* call token: ok, or refused with text */
+    FEDN__COMBINER_DROP_UPDATE, /* text: update id whose file is of no use */
+    FEDN__COMBINER_SAVE,        /* partial to disk and up; answer with _saved() */
+    FEDN__COMBINER_ABANDON,     /* the round was cancelled: forget its aggregate */
+    FEDN__COMBINER_REPORT,      /* round is over: outcomes in _members(), text: error or NULL */
+    FEDN__COMBINER_PROGRESS,    /* _counts() changed */
+    FEDN__COMBINER_ROSTER,      /* member->online changed */
+    FEDN__COMBINER_END_STREAM   /* stream token: text says why */
+};
+
+typedef struct fedn__combiner_counts {
+    uint32_t asked;
+    uint32_t pending;
+    uint32_t checking;
+    uint32_t accepted;
+    uint32_t refused;
+    uint32_t failed; /* failed, lost or late */
+} fedn__combiner_counts;
+
+void fedn__model_task_done(fedn__model_task *task);
+
+/* What a client says when it announces an update. */
+typedef struct fedn__announcement {
+    uint64_t call; /* waits for the answer */
+    const char *client_id;
+    const char *update_id;
+    const char *model_id;
+    const char *round_id;   /* NULL: not said */
+    const char *session_id; /* NULL: not said */
+    double num_examples;
+    const char *upload_error; /* why its file cannot be used; NULL: it is there */
+} fedn__announcement;
+
+fedn_status fedn__combiner_engine_new(const fedn__combiner_settings *settings,
+                                      fedn__combiner_engine **ret, fedn_error *err);
+void fedn__combiner_engine_free(fedn__combiner_engine *engine);
+
+/* Events. FEDN_ERR_NOMEM: nothing happened. */
+fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t now_ms,
+                                         const char *client_id, const char *name, uint64_t stream);
+fedn_status fedn__combiner_engine_detach(fedn__combiner_engine *engine, int64_t now_ms,
+                                         const char *client_id, uint64_t stream);
+fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64_t now_ms,
+                                            const char *client_id, const char *name);
+/* Takes over the plan's texts. `ids` hands out task ids: called once per asked client. A round that
+ * still runs is cancelled first. */
+typedef void (*fedn__id_fn)(char id[FEDN__UUID_TEXT], void *user_data);
+fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int64_t now_ms,
+                                              fedn__round_plan *plan);
+fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, int64_t now_ms,
+                                               const char *session_id, const char *round_id);
+fedn_status fedn__combiner_engine_model_task(fedn__combiner_engine *engine, int64_t now_ms,
+                                             fedn__model_task *task);
+/* error NULL: the model is here. */
+fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
+                                              const char *model_id, const char *error,
+                                              fedn__id_fn ids, void *ids_data);
+fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, int64_t now_ms,
+                                               const char *round_id, const char *error);
+fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,
+                                         const fedn__announcement *announcement);
+/* error NULL: the update counts. */
+fedn_status fedn__combiner_engine_folded(fedn__combiner_engine *engine, int64_t now_ms,
+                                         const char *client_id, const char *update_id,
+                                         const char *error);
+/* The client's callback failed; task_id may be NULL for peers that do not say. */
+fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int64_t now_ms,
+                                              const char *client_id, const char *task_id,
+                                              const char *reason);
+/* error NULL: the partial is with the tier above. */
+fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t now_ms,
+                                        const char *round_id, const char *error);
+/* An announcing call went away before its answer. */
+void fedn__combiner_engine_call_gone(fedn__combiner_engine *engine, const char *client_id,
+                                     uint64_t call);
+fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t now_ms);
+
+int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine);
+int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner_action *ret);
+
+/* What actions and messages are built from. */
+const fedn__round_plan *fedn__combiner_engine_plan(const fedn__combiner_engine *engine);
+fedn__combiner_counts fedn__combiner_engine_counts(const fedn__combiner_engine *engine);
+/* Members that the present round asked, in the order of asking. */
+fedn__member *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
+                                                 uint32_t *ret_count);
+const fedn__roster *fedn__combiner_engine_roster(const fedn__combiner_engine *engine);
+int32_t fedn__combiner_engine_is_idle(const fedn__combiner_engine *engine);
+
+#endif

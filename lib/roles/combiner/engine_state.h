@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The inside of the combiner's engine, shared by its two files and nobody else. */
+#ifndef FEDN__ROLES_COMBINER_ENGINE_STATE_H
+#define FEDN__ROLES_COMBINER_ENGINE_STATE_H
+
+#include "roles/combiner/engine.h"
+
+enum { ROUND_NONE, ROUND_FETCHING, ROUND_COLLECTING, ROUND_CLOSING, ROUND_SAVING };
+
+#define MOST_MODEL_TASKS 16
+
+struct fedn__combiner_engine {
+    fedn__combiner_settings settings;
+    fedn__roster roster;
+
+    int32_t state;
+    fedn__round_plan plan; /* of the present round, or of the last one */
+    int64_t deadline_ms;
+    fedn__member **asked;
+    uint32_t asked_count;
+    fedn__combiner_counts counts;
+    char error[FEDN__REASON_BYTES]; /* why the round failed as a whole; "" if it did not */
+
+    fedn__model_task *waiting[MOST_MODEL_TASKS]; /* for their model */
+    uint32_t waiting_count;
+    fedn__model_task *spent[MOST_MODEL_TASKS]; /* actions still point to them */
+    uint32_t spent_count;
+
+    fedn__combiner_action *actions; /* ring */
+    uint32_t action_capacity;
+    uint32_t action_head;
+    uint32_t action_count;
+    char text[FEDN__REASON_BYTES]; /* of an answer to somebody who is no member */
+};
+
+/* Begins an event that will add at most `actions`: after it nothing fails for want of memory. */
+fedn_status fedn__engine_begin(fedn__combiner_engine *engine, uint32_t actions);
+fedn__combiner_action *fedn__engine_act(fedn__combiner_engine *engine, int32_t type);
+void fedn__engine_outcome(fedn__combiner_engine *engine, fedn__member *member, int32_t outcome,
+                          const char *reason, int64_t now_ms);
+/* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked member.
+ */
+void fedn__engine_settle(fedn__combiner_engine *engine, int64_t now_ms);
+/* The round's part of the events of the same names. */
+fedn_status fedn__engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
+                                     const char *model_id, const char *error, fedn__id_fn ids,
+                                     void *ids_data);
+void fedn__engine_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
+/* The member is taking part in a round that still runs. */
+int32_t fedn__engine_is_open(const fedn__combiner_engine *engine, const fedn__member *member);
+
+#endif

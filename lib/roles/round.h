@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a round is told to be: the settings that reducer and combiner share. */
+#ifndef FEDN__ROLES_ROUND_H
+#define FEDN__ROLES_ROUND_H
+
+#include "core/limits.h"
+#include "core/uuid.h"
+
+/* One round as a combiner gets it. Texts are owned. */
+typedef struct fedn__round_plan {
+    char session_id[FEDN__UUID_TEXT];
+    char round_id[FEDN__LIMIT_ID_BYTES + 1]; /* decimal */
+    char model_id[FEDN__UUID_TEXT];          /* the global model to train from */
+    char *aggregator;
+    char *aggregator_kwargs; /* JSON object, "" for defaults */
+    char *helper_type;       /* format of updates */
+    char *config;            /* JSON object that clients get as the task's data */
+    char **selected;         /* the only clients to ask; count 0: all */
+    uint32_t selected_count;
+    uint32_t clients_required;
+    int32_t buffer_size; /* accepted updates that end the round; <= 0: all asked */
+    int64_t timeout_ms;
+} fedn__round_plan;
+
+/* Outcome of one asked client; the texts are those of the round's record. */
+enum {
+    FEDN__OUTCOME_NONE,     /* not asked */
+    FEDN__OUTCOME_PENDING,  /* asked, no answer yet */
+    FEDN__OUTCOME_CHECKING, /* its update is being checked and folded */
+    FEDN__OUTCOME_ACCEPTED,
+    FEDN__OUTCOME_REFUSED,
+    FEDN__OUTCOME_FAILED, /* its callback failed */
+    FEDN__OUTCOME_LOST,   /* unseen for longer than the liveness bound */
+    FEDN__OUTCOME_LATE    /* the round ended first */
+};
+
+const char *fedn__outcome_name(int32_t outcome);
+
+void fedn__round_plan_done(fedn__round_plan *plan);
+/* The plan's texts; FEDN_ERR_NOMEM leaves it to fedn__round_plan_done(). */
+fedn_status fedn__round_plan_copy(const fedn__round_plan *from, fedn__round_plan *to);
+int32_t fedn__round_plan_selects(const fedn__round_plan *plan, const char *client_id);
+
+#endif
