@@ -37,7 +37,8 @@ FEDN_API void fedn_control_free(fedn_control *control);
  * One REST request with a JSON answer.
  *
  * @param method    "GET", "POST", "PATCH", "PUT" or "DELETE"
- * @param path      below /api/v1/, without a leading slash: "sessions/?status=Started"
+ * @param path      below /api/v1/, without a leading slash: "sessions/?status=Started"; parts that
+ *                  are not fixed text go through fedn_control_escape()
  * @param body      JSON text or NULL
  * @param ret_json  the answer's text, whatever its status; NULL when there was none; may be NULL
  * @return FEDN_OK for a 2xx answer; FEDN_ERR_NOT_FOUND 404; FEDN_ERR_INVALID 400; FEDN_ERR_AUTH
@@ -48,6 +49,30 @@ FEDN_API void fedn_control_free(fedn_control *control);
 FEDN_API fedn_status fedn_control_request(fedn_control *control, const char *method,
                                           const char *path, const char *body, char **ret_json,
                                           fedn_error *err);
+
+/**
+ * A text as one segment of a path or one value of a query: everything but letters, digits, '-', '_'
+ * and '~' becomes %XX.
+ *
+ * @return the text; NULL out of memory
+ * Owns: caller frees with fedn_free().   Thread: any.   Blocks: no.   Since: 0.1
+ */
+FEDN_API char *fedn_control_escape(const char *text);
+
+/**
+ * One page of the reducer's records of a kind, newest first: {"count": all, "result": [...]}.
+ *
+ * @param kind    "clients", "combiners", "models", "rounds", "sessions", "validations", ...
+ * @param filter  query text, "session_id=...&status__ne=Failed" (already percent-encoded); may be
+ *                NULL
+ * @param skip    records to leave out at the beginning
+ * @param limit   records at most; 0 for all
+ * @return as fedn_control_request()
+ * Owns: caller frees *ret_json with fedn_free().   Thread: owner.   Blocks: yes.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_control_list(fedn_control *control, const char *kind, const char *filter,
+                                       uint32_t skip, uint32_t limit, char **ret_json,
+                                       fedn_error *err);
 
 /**
  * Upload a model file; it becomes the newest model of the trail.
