@@ -16,6 +16,23 @@
 #define FEDN__LIMIT_STREAM_QUEUE     256               /* messages waiting on one outgoing stream */
 #define FEDN__LIMIT_HTTP_BODY        FEDN__MIB         /* a JSON body */
 #define FEDN__LIMIT_HTTP_CONNECTIONS 1024
+#define FEDN__LIMIT_HTTP_ANSWER      (64 * FEDN__MIB) /* a JSON answer that a client takes */
+#define FEDN__LIMIT_HTTP_HEAD        (64 * FEDN__KIB) /* request line and headers */
+#define FEDN__LIMIT_HTTP_SEGMENTS    16               /* of a path */
+#define FEDN__LIMIT_HTTP_PAIRS       64               /* query parameters; form fields */
+#define FEDN__LIMIT_HTTP_HEADERS     16               /* that a handler adds */
+#define FEDN__LIMIT_HTTP_DRAIN       (8 * FEDN__MIB) /* of a refused body, read to answer politely */
+#define FEDN__LIMIT_HTTP_SLOWEST     1024            /* bytes a second that a body must bring */
+#define FEDN__LIMIT_HTTP_REDIRECTS   5
+
+/* calls */
+#define FEDN__LIMIT_CALLS          100000           /* open on one listener */
+#define FEDN__LIMIT_STREAM_BYTES   (16 * FEDN__MIB) /* heap of what waits on an outgoing stream */
+#define FEDN__LIMIT_MESSAGE_DEPTH  16               /* messages inside a received message */
+#define FEDN__LIMIT_MESSAGE_PIECES 65536            /* slices of one received message */
+#define FEDN__LIMIT_STATUS_TEXT    1024             /* text of the status that ends a call */
+#define FEDN__LIMIT_METADATA_VALUE 8192             /* one value of a call's metadata */
+#define FEDN__LIMIT_STALL_MS       600000           /* a model transfer that does not move */
 
 /* texts from peers */
 #define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */
@@ -24,17 +41,17 @@
 #define FEDN__LIMIT_JSON_DEPTH 32   /* nesting */
 
 /* record store */
-#define FEDN__LIMIT_FILTERS 32                      /* in one query */
-#define FEDN__LIMIT_RECORD_BYTES (16 * FEDN__MIB)   /* one document as text */
+#define FEDN__LIMIT_FILTERS      32               /* in one query */
+#define FEDN__LIMIT_RECORD_BYTES (16 * FEDN__MIB) /* one document as text */
 
 /* models */
 #define FEDN__LIMIT_TENSORS            100000
 #define FEDN__LIMIT_TENSOR_NAME        255
 #define FEDN__LIMIT_NPY_HEADER         (64 * FEDN__KIB)
-#define FEDN__LIMIT_ZIP_DIRECTORY (64 * FEDN__MIB)         /* of an npz file */
-#define FEDN__LIMIT_COLUMN_WINDOW (64 * FEDN__MIB)         /* rows of a column-major tensor in memory */
-#define FEDN__LIMIT_COLUMN_TENSOR FEDN__GIB                /* column-major, when it must be held whole */
-#define FEDN__LIMIT_HEADER_MEMBER FEDN__MIB                /* one member of a safetensors header */
+#define FEDN__LIMIT_ZIP_DIRECTORY      (64 * FEDN__MIB) /* of an npz file */
+#define FEDN__LIMIT_COLUMN_WINDOW      (64 * FEDN__MIB) /* rows of a column-major tensor in memory */
+#define FEDN__LIMIT_COLUMN_TENSOR      FEDN__GIB /* column-major, when it must be held whole */
+#define FEDN__LIMIT_HEADER_MEMBER      FEDN__MIB /* one member of a safetensors header */
 #define FEDN__LIMIT_SAFETENSORS_HEADER (100 * FEDN__MIB)
 #define FEDN__LIMIT_WEIGHT             1e15 /* of one model */
 #define FEDN__LIMIT_WEIGHT_LEAST       1e-15

@@ -21,10 +21,10 @@ typedef struct fedn__member {
 
 typedef struct fedn__entry {
     fedn__tensor_info info;
-    void *texts;            /* the block that info.shape and info.name point into */
-    void *memory;           /* elements, when they are in memory; the owner of the index frees them */
-    fedn__member member;    /* otherwise where they are */
-    uint64_t skip;          /* position of the first element in the member */
+    void *texts;         /* the block that info.shape and info.name point into */
+    void *memory;        /* elements, when they are in memory; the owner of the index frees them */
+    fedn__member member; /* otherwise where they are */
+    uint64_t skip;       /* position of the first element in the member */
     uint64_t header_offset; /* of an archive member's own header in the file */
     int32_t fortran;        /* column-major */
     int32_t big;            /* big-endian */
@@ -34,8 +34,8 @@ typedef struct fedn__index {
     fedn__entry *entries;
     uint32_t count;
     uint32_t capacity;
-    int32_t foreign; /* faults are the file's (FORMAT), not the caller's (INVALID, EXISTS) */
-    uint64_t bytes;  /* of all elements */
+    int32_t foreign;  /* faults are the file's (FORMAT), not the caller's (INVALID, EXISTS) */
+    uint64_t bytes;   /* of all elements */
     fedn__map places; /* name to place + 1 */
 } fedn__index;
 
@@ -50,8 +50,11 @@ fedn_status fedn__index_add(fedn__index *index, const char *name, fedn_dtype dty
 void fedn__index_drop_last(fedn__index *index);
 /* Place of a name, -1 if there is none. */
 int32_t fedn__index_find(const fedn__index *index, const char *name);
+/* Into the order of qsort()'s `compare` over entries. */
+fedn_status fedn__index_sort(fedn__index *index, int (*compare)(const void *, const void *),
+                             fedn_error *err);
 /* If all names are decimal numbers: into their order, "2" before "10". Else nothing. */
-fedn_status fedn__index_sort(fedn__index *index, fedn_error *err);
+fedn_status fedn__index_sort_numbers(fedn__index *index, fedn_error *err);
 
 /* "float32 (3, 4)". */
 #define FEDN__TENSOR_TEXT 160

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tensors read front to back without holding a model. */
+#include "model/source.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "model/format.h"
+#include "model/model.h"
+#include <assert.h>
+#include <string.h>
+
+/* Takes over the input on success. */
+static fedn_status open_input(const fedn__input *input, const char *name, fedn__source **ret,
+                              fedn_error *err)
+{
+    const fedn__format *format = NULL;
+    fedn__source *source = NULL;
+
+    fedn_status rc =
+        name ? fedn__format_find(name, &format, err) : fedn__format_recognise(input, &format, err);
+    if (rc != FEDN_OK)
+        return rc;
+    source = fedn__alloc_zero(sizeof *source);
+    if (!source)
+        return fedn__error_nomem(err);
+    source->input = *input;
+    fedn__index_init(&source->index, 1);
+    fedn__member_reader_init(&source->reader, &source->input);
+    rc = format->open(source, format, err);
+    if (rc == FEDN_OK) {
+        *ret = source;
+        source = NULL;
+    } else {
+        memset(&source->input, 0, sizeof source->input); /* stays the caller's */
+    }
+    fedn__source_free(source);
+    return rc;
+}
+
+fedn_status fedn__source_open(fedn__blob *blob, const char *format, fedn__source **ret,
+                              fedn_error *err)
+{
+    fedn__input input = {.blob = fedn__blob_ref(blob), .bytes = fedn__blob_bytes(blob)};
+
+    *ret = NULL;
+    fedn_status rc = open_input(&input, format, ret, err);
+    if (rc != FEDN_OK)
+        fedn__input_done(&input);
+    return rc;
+}
+
+fedn_status fedn__source_open_memory(const void *data, uint64_t bytes, const char *format,
+                                     fedn__source **ret, fedn_error *err)
+{
+    fedn__input input = {.memory = data, .bytes = bytes};
+
+    *ret = NULL;
+    return open_input(&input, format, ret, err);
+}
+
+fedn_status fedn__source_from_model(fedn_model *model, fedn__source **ret, fedn_error *err)
+{
+    *ret = NULL;
+    fedn__source *source = fedn__alloc_zero(sizeof *source);
+    if (!source)
+        return fedn__error_nomem(err);
+    fedn__index_init(&source->index, 1);
+    fedn__model_seal(model);
+    source->model = fedn_model_ref(model);
+    *ret = source;
+    return FEDN_OK;
+}
+
+void fedn__source_free(fedn__source *source)
+{
+    if (!source)
+        return;
+    fedn__member_reader_done(&source->reader);
+    fedn__window_done(&source->window);
+    fedn__index_done(&source->index);
+    fedn__input_done(&source->input);
+    fedn_model_unref(source->model);
+    fedn__free(source);
+}
+
+static const fedn__index *index_of(const fedn__source *source)
+{
+    return source->model ? fedn__model_index(source->model) : &source->index;
+}
+
+uint32_t fedn__source_count(const fedn__source *source)
+{
+    return index_of(source)->count;
+}
+
+const fedn__tensor_info *fedn__source_info(const fedn__source *source, uint32_t index)
+{
+    assert(index < index_of(source)->count);
+    return &index_of(source)->entries[index].info;
+}
+
+uint64_t fedn__source_bytes(const fedn__source *source)
+{
+    return index_of(source)->bytes;
+}
+
+fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
+                              uint64_t bytes, fedn_error *err)
+{
+    const fedn__tensor_info *info = fedn__source_info(source, index);
+
+    if (bytes > info->bytes || offset > info->bytes - bytes)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "tensor \"%s\": %llu bytes at offset %llu are beyond its %llu",
+                           info->name, (unsigned long long)bytes, (unsigned long long)offset,
+                           (unsigned long long)info->bytes);
+    if (bytes == 0)
+        return FEDN_OK;
+    if (source->model) {
+        memcpy(to, (const uint8_t *)fedn_model_data(source->model, index) + offset, bytes);
+        return FEDN_OK;
+    }
+    fedn__entry *entry = &source->index.entries[index];
+    if (entry->fortran || entry->big)
+        return fedn__window_read(source, index, offset, to, bytes, err);
+    return fedn__member_read(&source->reader, &entry->member, info->name, entry->skip + offset, to,
+                             bytes, err);
+}
+
+static int32_t same_shape(const fedn__tensor_info *a, const fedn__tensor_info *b)
+{
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0;
+}
+
+fedn_status fedn__source_same_layout(const fedn__source *a, const char *got, const fedn__source *b,
+                                     const char *expected, fedn_error *err)
+{
+    uint32_t left = fedn__source_count(a);
+    uint32_t right = fedn__source_count(b);
+    char left_text[FEDN__TENSOR_TEXT];
+    char right_text[FEDN__TENSOR_TEXT];
+
+    for (uint32_t i = 0; i < left && i < right; i++) {
+        const fedn__tensor_info *x = fedn__source_info(a, i);
+        const fedn__tensor_info *y = fedn__source_info(b, i);
+        if (strcmp(x->name, y->name) != 0)
+            return fedn__error(err, FEDN_ERR_FORMAT,
+                               "tensor %u is \"%.100s\" in the %s and \"%.100s\" in the %s", i,
+                               x->name, got, y->name, expected);
+        if (same_shape(x, y))
+            continue;
+        fedn__tensor_text(x, left_text);
+        fedn__tensor_text(y, right_text);
+        return fedn__error(err, FEDN_ERR_FORMAT,
+                           "tensor \"%.100s\" is %s in the %s and %s in the %s", x->name, left_text,
+                           got, right_text, expected);
+    }
+    if (left != right)
+        return fedn__error(err, FEDN_ERR_FORMAT, "the %s has %u tensors, the %s has %u", got, left,
+                           expected, right);
+    return FEDN_OK;
+}
+
+fedn_status fedn__source_load(fedn__source *source, fedn_model **ret, fedn_error *err)
+{
+    fedn_model *model = NULL;
+    fedn_status rc = FEDN_OK;
+
+    *ret = NULL;
+    if (source->model) {
+        *ret = fedn_model_ref(source->model);
+        return FEDN_OK;
+    }
+    rc = fedn_model_new(&model, err);
+    for (uint32_t i = 0; rc == FEDN_OK && i < fedn__source_count(source); i++) {
+        const fedn__tensor_info *info = fedn__source_info(source, i);
+        void *data = NULL;
+        rc = fedn_model_add(model, info->name, info->dtype, info->rank, info->shape, NULL, &data,
+                            err);
+        if (rc == FEDN_OK)
+            rc = fedn__source_read(source, i, 0, data, info->bytes, err);
+    }
+    if (rc == FEDN_OK) {
+        *ret = model;
+        model = NULL;
+    }
+    fedn_model_unref(model);
+    return rc;
+}
