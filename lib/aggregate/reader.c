@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A model that was handed in, read in blocks. */
+#include "aggregate/reader.h"
+
+#include "core/error.h"
+#include "model/kernels.h"
+#include <stddef.h>
+
+fedn_status fedn__reader_each(const fedn__reader *reader, uint32_t index, fedn__block_fn fn,
+                              void *arg, fedn_error *err)
+{
+    const fedn__tensor_info *info = fedn__source_info(reader->source, index);
+    fedn_status rc = FEDN_OK;
+
+    if (reader->model)
+        return info->elements == 0
+                   ? FEDN_OK
+                   : fn(arg, 0, fedn_model_data(reader->model, index), info->elements, err);
+    uint64_t element = fedn_dtype_bytes(info->dtype);
+    uint64_t done = 0;
+    do { /* once even when there are no elements: the end is where the checksum is compared */
+        uint64_t bytes = info->bytes - done;
+        if (bytes > FEDN__BLOCK_BYTES)
+            bytes = FEDN__BLOCK_BYTES;
+        rc = fedn__source_read(reader->source, index, done, reader->block, bytes, err);
+        if (rc == FEDN_OK && bytes > 0)
+            rc = fn(arg, done / element, reader->block, bytes / element, err);
+        done += bytes;
+    } while (rc == FEDN_OK && done < info->bytes);
+    return rc;
+}
+
+typedef struct check {
+    const fedn__reader *reader;
+    const fedn__tensor_info *info;
+    uint32_t index;
+} check;
+
+static fedn_status check_block(void *arg, uint64_t first, const void *x, uint64_t n,
+                               fedn_error *err)
+{
+    const check *c = arg;
+    uint64_t bad = fedn__kernel_first_bad(c->info->dtype, x, n);
+
+    if (bad == n)
+        return FEDN_OK;
+    return fedn__error(err, FEDN_ERR_FORMAT,
+                       "tensor %u '%s' of the %s: element %llu is %g, the largest allowed is %g",
+                       c->index, c->info->name, c->reader->what, (unsigned long long)(first + bad),
+                       fedn__kernel_value(c->info->dtype, x, bad),
+                       fedn__kernel_largest(c->info->dtype));
+}
+
+fedn_status fedn__reader_check(const fedn__reader *reader, fedn_error *err)
+{
+    uint32_t count = fedn__source_count(reader->source);
+    fedn_status rc = FEDN_OK;
+
+    if (count == 0)
+        return fedn__error(err, FEDN_ERR_FORMAT, "the %s has no tensors", reader->what);
+    for (uint32_t i = 0; rc == FEDN_OK && i < count; i++) {
+        check c = {reader, fedn__source_info(reader->source, i), i};
+        rc = fedn__reader_each(reader, i, check_block, &c, err);
+    }
+    return rc;
+}
+
+fedn_status fedn__reader_load(const fedn__reader *reader, uint32_t skip, fedn_model **ret,
+                              fedn_error *err)
+{
+    fedn_model *model = NULL;
+    void *data = NULL;
+
+    *ret = NULL;
+    if (skip == 0 && reader->model) {
+        *ret = fedn_model_ref(reader->model);
+        return FEDN_OK;
+    }
+    fedn_status rc = fedn_model_new(&model, err);
+    for (uint32_t i = skip; rc == FEDN_OK && i < fedn__source_count(reader->source); i++) {
+        const fedn__tensor_info *info = fedn__source_info(reader->source, i);
+        rc = fedn_model_add(model, info->name, info->dtype, info->rank, info->shape, NULL, &data,
+                            err);
+        if (rc == FEDN_OK)
+            rc = fedn__source_read(reader->source, i, 0, data, info->bytes, err);
+    }
+    if (rc == FEDN_OK) {
+        *ret = model;
+        model = NULL;
+    }
+    fedn_model_unref(model);
+    return rc;
+}
