@@ -55,9 +55,12 @@ void fedn__http_query_each(const fedn__http_request *request,
 const void *fedn__http_body(const fedn__http_request *request, uint64_t *ret_bytes);
 /* The body as a JSON object; FEDN_ERR_FORMAT. Caller json_decref()s. */
 fedn_status fedn__http_body_json(const fedn__http_request *request, json_t **ret, fedn_error *err);
-/* Upload routes: a form field, and the file that came (NULL: none). The file is removed after the
- * handler unless it was moved away. */
+/* A form field (any route that gets a form), and for upload routes the file that came (NULL: none).
+ * The file is removed after the handler unless it was moved away. */
 const char *fedn__http_form(const fedn__http_request *request, const char *name);
+void fedn__http_form_each(const fedn__http_request *request,
+                          void (*fn)(const char *name, const char *value, void *user_data),
+                          void *user_data);
 const char *fedn__http_file_path(const fedn__http_request *request);
 const char *fedn__http_file_name(const fedn__http_request *request);
 
@@ -75,7 +78,7 @@ void fedn__http_reply_blob(fedn__http_response *response, fedn__blob *blob, cons
  */
 void fedn__http_reply_stream(fedn__http_response *response, const char *type,
                              int64_t (*next)(void *state, char *to, uint64_t room,
-                                             const volatile int32_t *stopping),
+                                             const _Atomic int32_t *stopping),
                              void (*done)(void *state), void *state);
 void fedn__http_add_header(fedn__http_response *response, const char *name, const char *value);
 /* The status and text that a library error becomes: 400, 404, 409, 413, 503, 500 ... */
