@@ -59,9 +59,9 @@ FEDN_API const char *fedn_config_get(const fedn_config *config, const char *name
 /**
  * Load a YAML file: nested maps ("combiner: {listen: ...}") or dotted names.
  *
- * @return FEDN_OK; FEDN_ERR_IO the file; FEDN_ERR_FORMAT not YAML; FEDN_ERR_INVALID a property (the
- *         text names file, line and property); FEDN_ERR_LIMIT; FEDN_ERR_NOMEM. On failure the
- *         configuration is as before.
+ * @return FEDN_OK; FEDN_ERR_NOT_FOUND, FEDN_ERR_DENIED, FEDN_ERR_IO the file; FEDN_ERR_FORMAT not
+ *         YAML; FEDN_ERR_INVALID a property (the text names file, line and property);
+ *         FEDN_ERR_LIMIT; FEDN_ERR_NOMEM. On failure the configuration is as before.
  * Owns: nothing.   Thread: owner.   Blocks: reads the file.   Since: 0.1
  */
 FEDN_API fedn_status fedn_config_load_file(fedn_config *config, const char *path, fedn_error *err);

@@ -2,7 +2,6 @@
  * The process-wide allocator: hook, counting, failing on demand, pages for tensors. */
 #include "core/alloc.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -106,7 +105,7 @@ void *fedn__realloc_array(void *memory, uint64_t count, uint64_t element)
 
 char *fedn__strndup(const char *text, uint64_t bytes)
 {
-    char *copy = fedn__alloc(bytes + 1);
+    char *copy = bytes < SIZE_MAX / 2 ? fedn__alloc(bytes + 1) : NULL;
     if (copy) {
         memcpy(copy, text, (size_t)bytes);
         copy[bytes] = 0;
@@ -161,6 +160,7 @@ void *fedn__alloc_pages(uint64_t bytes)
         if (posix_memalign(&small, 64, (size_t)bytes) != 0)
             return NULL;
         memset(small, 0, (size_t)bytes);
+        atomic_fetch_add_explicit(&outstanding, 1, memory_order_relaxed);
         return small;
     }
     void *memory =
@@ -168,6 +168,7 @@ void *fedn__alloc_pages(uint64_t bytes)
     if (memory == MAP_FAILED)
         return NULL;
     madvise(memory, (size_t)bytes, MADV_HUGEPAGE); /* advice: a refusal changes speed only */
+    atomic_fetch_add_explicit(&outstanding, 1, memory_order_relaxed);
     return memory;
 }
 
@@ -175,8 +176,7 @@ void fedn__free_pages(void *memory, uint64_t bytes)
 {
     if (!memory)
         return;
-    if (bytes == 0)
-        bytes = 1;
+    atomic_fetch_sub_explicit(&outstanding, 1, memory_order_relaxed);
     if (bytes < HUGE_PAGE)
         free(memory);
     else

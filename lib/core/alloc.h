@@ -18,8 +18,8 @@ void fedn__free(void *memory); /* NULL is allowed */
 /* Allocations outstanding; tests compare it before and after. */
 int64_t fedn__alloc_outstanding(void);
 
-/* Memory for tensors: 64-byte aligned, huge pages advised when large, zeroed. Big blocks come from
- * mmap and are not counted by the allocator; `bytes` must be given back unchanged. */
+/* Memory for tensors: 64-byte aligned, huge pages advised when large, zeroed. It comes from the
+ * kernel or the C library whatever fedn_alloc_set() says; `bytes` must be given back unchanged. */
 void *fedn__alloc_pages(uint64_t bytes);
 void fedn__free_pages(void *memory, uint64_t bytes);
 

@@ -29,6 +29,8 @@ fedn_status fedn__buffer_reserve(fedn__buffer *buffer, uint64_t bytes, uint8_t *
     *ret = NULL;
     if (bytes > buffer->limit || buffer->len > buffer->limit - bytes)
         return FEDN_ERR_LIMIT;
+    if (bytes > SIZE_MAX / 4 || buffer->len > SIZE_MAX / 4) /* doubling must not wrap around */
+        return FEDN_ERR_NOMEM;
     uint64_t need = buffer->len + bytes + 1; /* one more for a NUL */
     if (need > buffer->capacity) {
         uint64_t capacity = buffer->capacity ? buffer->capacity : 64;

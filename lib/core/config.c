@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include <assert.h>
-#include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +38,8 @@ fedn_status fedn_config_new(fedn_config **ret, fedn_error *err)
 {
     uint32_t rows = table_rows();
 
+    if (!ret)
+        return fedn__error(err, FEDN_ERR_INVALID, "the place for the configuration must be given");
     *ret = fedn__alloc_zero(sizeof(fedn_config) + rows * sizeof(char *));
     if (!*ret)
         return fedn__error_nomem(err);
@@ -87,6 +89,8 @@ static const char *type_name(const fedn__property *row)
 /* Allowed values in words. */
 static void range_text(const fedn__property *row, char *text, size_t bytes)
 {
+    static const char *const unit_names[] = {"", " bytes", " ms"};
+
     text[0] = 0;
     if (row->type == FEDN__BOOLEAN)
         snprintf(text, bytes, "true or false");
@@ -95,7 +99,8 @@ static void range_text(const fedn__property *row, char *text, size_t bytes)
     else if (row->type == FEDN__STRING)
         snprintf(text, bytes, "at most %.0f bytes", row->max);
     else
-        snprintf(text, bytes, "%.15g..%.15g", row->min, row->max);
+        snprintf(text, bytes, row->type == FEDN__INTEGER ? "%.0f..%.0f%s" : "%.15g..%.15g%s",
+                 row->min, row->max, unit_names[row->unit]);
 }
 
 typedef struct unit {
@@ -121,6 +126,12 @@ static double unit_factor(const fedn__property *row, const char *suffix)
     return 0;
 }
 
+/* Of ASCII alone: the application's locale must not change what a name or a suffix is. */
+static int32_t is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* 1 if the text is a number of the row, in the row's unit. */
 static int32_t parse_number(const fedn__property *row, const char *text, double *ret)
 {
@@ -129,7 +140,7 @@ static int32_t parse_number(const fedn__property *row, const char *text, double 
     size_t len = strlen(text);
     size_t end = len;
 
-    while (end > 0 && isalpha((unsigned char)text[end - 1]))
+    while (end > 0 && is_letter(text[end - 1]))
         end--;
     if (end == 0 || end >= sizeof digits)
         return 0;
@@ -139,7 +150,7 @@ static int32_t parse_number(const fedn__property *row, const char *text, double 
     if (factor == 0 || !fedn__text_to_f64(digits, ret))
         return 0;
     *ret *= factor;
-    if (row->type == FEDN__INTEGER && *ret != (double)(int64_t)*ret)
+    if (row->type == FEDN__INTEGER && *ret != floor(*ret))
         return 0;
     return *ret >= row->min && *ret <= row->max;
 }
@@ -184,6 +195,13 @@ static int32_t is_allowed(const fedn__property *row, const char *value)
     return !*value || fedn__text_is_line(value, (uint64_t)row->max);
 }
 
+/* Values that must not show up in an error, which ends up in logs. */
+static int32_t is_secret(const char *name)
+{
+    const char *last = strrchr(name, '.');
+    return last && strcmp(last, ".token") == 0;
+}
+
 static const char *nearest(const char *name)
 {
     const char *best = fedn__properties[0].name;
@@ -215,7 +233,7 @@ fedn_status fedn_config_set(fedn_config *config, const char *name, const char *v
     if (!is_allowed(row, value)) {
         range_text(row, range, sizeof range);
         return fedn__error(err, FEDN_ERR_INVALID, "%s: \"%.100s\" is not allowed (%s: %s)", name,
-                           value, type_name(row), range);
+                           is_secret(name) ? "***" : value, type_name(row), range);
     }
     char *copy = fedn__strdup(value);
     if (!copy)
@@ -243,26 +261,43 @@ static int32_t is_variable_of(const char *variable, const char *name)
         return 0;
     variable += 5;
     for (; *name; name++, variable++) {
-        char wanted = *name == '.' ? '_' : (char)toupper((unsigned char)*name);
+        char wanted = *name == '.' ? '_' : is_letter(*name) ? (char)(*name & ~0x20) : *name;
         if (*variable != wanted)
             return 0;
     }
     return *variable == '=';
 }
 
+/* The value of the row's variable, NULL if the environment has none; getenv would need its name. */
+static const char *find_variable(const char *name, const char **ret_variable)
+{
+    for (char **variable = environ; variable && *variable; variable++) {
+        if (is_variable_of(*variable, name)) {
+            *ret_variable = *variable;
+            return strchr(*variable, '=') + 1;
+        }
+    }
+    return NULL;
+}
+
 fedn_status fedn_config_load_env(fedn_config *config, fedn_error *err)
 {
     fedn_config *fresh = NULL;
-    fedn_status rc = fedn__config_copy(config, &fresh, err);
 
+    if (!config)
+        return fedn__error(err, FEDN_ERR_INVALID, "a configuration must be given");
+    fedn_status rc = fedn__config_copy(config, &fresh, err);
     for (uint32_t i = 0; rc == FEDN_OK && i < fresh->count; i++) {
-        for (char **variable = environ; *variable && rc == FEDN_OK; variable++) {
-            const char *name = fedn__properties[i].name;
-            if (!is_variable_of(*variable, name))
-                continue;
-            rc = fedn_config_set(fresh, name, strchr(*variable, '=') + 1, err);
-            if (rc == FEDN_ERR_INVALID)
-                fedn__error_prefix(err, rc, "environment");
+        const char *variable = NULL;
+        const char *value = find_variable(fedn__properties[i].name, &variable);
+        if (!value)
+            continue;
+        rc = fedn_config_set(fresh, fedn__properties[i].name, value, err);
+        if (rc == FEDN_ERR_INVALID) {
+            char what[128];
+            snprintf(what, sizeof what, "environment variable %.*s", (int)strcspn(variable, "="),
+                     variable);
+            fedn__error_prefix(err, rc, what);
         }
     }
     if (rc == FEDN_OK)
@@ -276,9 +311,9 @@ void fedn_config_each(const fedn_config *config, const char *prefix, fedn_config
 {
     char range[128];
 
-    for (uint32_t i = 0; i < config->count; i++) {
+    for (uint32_t i = 0; config && fn && i < config->count; i++) {
         const fedn__property *row = &fedn__properties[i];
-        if (!fedn__text_starts(row->name, prefix))
+        if (prefix && !fedn__text_starts(row->name, prefix))
             continue;
         range_text(row, range, sizeof range);
         fn(row->name, type_name(row), range, row->initial, value_at(config, (int32_t)i), row->doc,

@@ -11,8 +11,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#define DEEPEST 8         /* nested maps of property names */
-#define MOST_NODES 100000 /* visits; an alias can name one map many times */
+#define NAME_ROOM (FEDN__LIMIT_NAME_BYTES + 1)
 
 typedef struct loading {
     yaml_document_t document;
@@ -24,8 +23,21 @@ typedef struct loading {
 
 static fedn_status bad(loading *load, const yaml_node_t *node, fedn_status code, const char *text)
 {
-    return fedn__error(load->err, code, "%s line %lu: %s", load->path,
+    return fedn__error(load->err, code, "%.200s line %lu: %s", load->path,
                        (unsigned long)node->start_mark.line + 1, text);
+}
+
+/* "combiner:" with nothing below it, as a sample file has when all is commented out. */
+static int32_t is_empty_group(const yaml_node_t *node, const char *name)
+{
+    size_t bytes = strlen(name);
+
+    if (node->data.scalar.length > 0)
+        return 0;
+    for (const fedn__property *row = fedn__properties; row->name; row++)
+        if (strncmp(row->name, name, bytes) == 0 && row->name[bytes] == '.')
+            return 1;
+    return 0;
 }
 
 static fedn_status set_scalar(loading *load, const yaml_node_t *node, const char *name)
@@ -35,32 +47,45 @@ static fedn_status set_scalar(loading *load, const yaml_node_t *node, const char
     const char *value = (const char *)node->data.scalar.value;
     if (strlen(value) != node->data.scalar.length)
         return bad(load, node, FEDN_ERR_FORMAT, "a value contains a NUL byte");
+    if (is_empty_group(node, name))
+        return FEDN_OK;
     fedn_status rc = fedn_config_set(load->config, name, value, &why);
     return rc == FEDN_OK ? rc : bad(load, node, rc, why.message);
+}
+
+/* The full name of a property, or of a group, from the group it stands in and its key. */
+static fedn_status join_name(loading *load, const yaml_node_t *key, const char *prefix,
+                             char name[NAME_ROOM])
+{
+    if (key->type != YAML_SCALAR_NODE)
+        return bad(load, key, FEDN_ERR_FORMAT, "a property name must be a scalar");
+    const char *text = (const char *)key->data.scalar.value;
+    if (!*text || strlen(text) != key->data.scalar.length)
+        return bad(load, key, FEDN_ERR_FORMAT, "a property name is empty or contains a NUL byte");
+    int len = snprintf(name, NAME_ROOM, "%s%s%s", prefix, *prefix ? "." : "", text);
+    if (len < 0 || len >= NAME_ROOM)
+        return bad(load, key, FEDN_ERR_LIMIT, "a property name is over 255 bytes");
+    return FEDN_OK;
 }
 
 static fedn_status set_node(loading *load, const yaml_node_t *node, const char *prefix,
                             uint32_t depth)
 {
-    char name[256];
+    char name[NAME_ROOM];
     fedn_status rc = FEDN_OK;
 
+    if (++load->visits > FEDN__LIMIT_CONFIG_NODES)
+        return bad(load, node, FEDN_ERR_LIMIT, "the file has too many properties");
     if (node->type == YAML_SCALAR_NODE)
         return set_scalar(load, node, prefix);
-    if (node->type != YAML_MAPPING_NODE || depth > DEEPEST ||
-        ++load->visits > MOST_NODES)
+    if (node->type != YAML_MAPPING_NODE || depth > FEDN__LIMIT_CONFIG_DEPTH)
         return bad(load, node, FEDN_ERR_FORMAT, "a property is a scalar or a map of properties");
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          rc == FEDN_OK && pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = yaml_document_get_node(&load->document, pair->key);
-        yaml_node_t *value = yaml_document_get_node(&load->document, pair->value);
-        if (key->type != YAML_SCALAR_NODE)
-            return bad(load, key, FEDN_ERR_FORMAT, "a property name must be a scalar");
-        int len = snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "",
-                           (const char *)key->data.scalar.value);
-        if (len < 0 || (size_t)len >= sizeof name)
-            return bad(load, key, FEDN_ERR_LIMIT, "a property name is over 255 bytes");
-        rc = set_node(load, value, name, depth + 1);
+        rc = join_name(load, yaml_document_get_node(&load->document, pair->key), prefix, name);
+        if (rc == FEDN_OK)
+            rc = set_node(load, yaml_document_get_node(&load->document, pair->value), name,
+                          depth + 1);
     }
     return rc;
 }
@@ -76,7 +101,7 @@ static fedn_status parse(loading *load, const char *text, uint64_t bytes)
     if (!yaml_parser_load(&parser, &load->document)) {
         rc = parser.error == YAML_MEMORY_ERROR
                  ? fedn__error_nomem(load->err)
-                 : fedn__error(load->err, FEDN_ERR_FORMAT, "%s line %lu is not YAML: %s",
+                 : fedn__error(load->err, FEDN_ERR_FORMAT, "%.200s line %lu is not YAML: %s",
                                load->path, (unsigned long)parser.problem_mark.line + 1,
                                parser.problem ? parser.problem : "unreadable");
     } else {

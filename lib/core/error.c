@@ -2,6 +2,7 @@
  * Status texts and filling in errors. */
 #include "core/error.h"
 
+#include "core/text.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,30 +30,13 @@ int32_t fedn_status_is_retryable(fedn_status status)
            status == FEDN_ERR_STORE;
 }
 
-/* One line, whatever went into the format: control characters become spaces, and text that was cut
- * inside a UTF-8 sequence is cut before it. */
-static void tidy(char *message)
-{
-    size_t len = strlen(message);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)message[i] < 0x20 || message[i] == 0x7f)
-            message[i] = ' ';
-    if (len + 1 < FEDN_ERROR_MESSAGE_BYTES)
-        return;
-    size_t start = len;
-    while (start > 0 && ((unsigned char)message[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start > 0 && ((unsigned char)message[start - 1] & 0xc0) == 0xc0)
-        message[start - 1] = 0;
-}
-
 static void fill(fedn_error *err, fedn_status code, int32_t detail, const char *format,
                  va_list args)
 {
     err->code = code;
     err->detail = detail;
     vsnprintf(err->message, sizeof err->message, format, args);
-    tidy(err->message);
+    fedn__text_to_line(err->message);
 }
 
 fedn_status fedn__error(fedn_error *err, fedn_status code, const char *format, ...)
@@ -130,7 +114,7 @@ fedn_status fedn__error_prefix(fedn_error *err, fedn_status code, const char *wh
         size_t len = strlen(err->message);
         snprintf(err->message + len, sizeof err->message - len, "%s", message);
         err->code = code;
-        tidy(err->message);
+        fedn__text_to_line(err->message);
     }
     return code;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
     (void)info;
     (void)type;
     (void)where;
-    return remove(path);
+    return remove(path) != 0 && errno != ENOENT ? -1 : 0;
 }
 
 fedn_status fedn__fs_remove_tree(const char *path, fedn_error *err)
@@ -86,22 +87,24 @@ fedn_status fedn__fs_unlink(const char *path, fedn_error *err)
     return FEDN_OK;
 }
 
-static char *part_of(const char *path)
+/* On the stack, so that cleaning up needs no memory. 0 if the path is too long. */
+static int32_t part_of(const char *path, char part[PATH_MAX])
 {
-    return fedn__strf("%s.part", path);
+    int len = snprintf(part, PATH_MAX, "%s.part", path);
+    return len > 0 && len < PATH_MAX;
 }
 
 fedn_status fedn__fs_create(const char *path, int *ret_fd, fedn_error *err)
 {
     *ret_fd = -1;
-    char *part = part_of(path);
-    if (!part)
-        return fedn__error_nomem(err);
+    char part[PATH_MAX];
+    if (!part_of(path, part))
+        return fedn__error_errno(err, ENAMETOOLONG, "cannot write %.200s", path);
     int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    fedn_status rc = fd < 0 ? fedn__error_errno(err, errno, "cannot write %s", part) : FEDN_OK;
-    fedn__free(part);
+    if (fd < 0)
+        return fedn__error_errno(err, errno, "cannot write %s", part);
     *ret_fd = fd;
-    return rc;
+    return FEDN_OK;
 }
 
 fedn_status fedn__fs_write(int fd, const void *data, uint64_t bytes, fedn_error *err)
@@ -161,11 +164,13 @@ static fedn_status sync_parent(const char *path, fedn_error *err)
 fedn_status fedn__fs_commit(int fd, const char *path, int32_t durable, fedn_error *err)
 {
     fedn_status rc = FEDN_OK;
-    char *part = part_of(path);
+    char part[PATH_MAX];
 
-    if (!part)
-        rc = fedn__error_nomem(err);
-    if (rc == FEDN_OK && durable)
+    if (!part_of(path, part)) {
+        close(fd);
+        return fedn__error_errno(err, ENAMETOOLONG, "cannot write %.200s", path);
+    }
+    if (durable)
         rc = fedn__fs_sync(fd, part, err);
     if (close(fd) != 0 && rc == FEDN_OK)
         rc = fedn__error_errno(err, errno, "cannot write %s", path);
@@ -173,24 +178,22 @@ fedn_status fedn__fs_commit(int fd, const char *path, int32_t durable, fedn_erro
         rc = fedn__error_errno(err, errno, "cannot put %s in place", path);
     if (rc == FEDN_OK && durable)
         rc = sync_parent(path, err);
-    if (rc != FEDN_OK && part)
+    if (rc != FEDN_OK)
         unlink(part);
-    fedn__free(part);
     return rc;
 }
 
 void fedn__fs_abandon(int fd, const char *path)
 {
-    char *part = part_of(path);
+    char part[PATH_MAX];
 
     if (fd >= 0)
         close(fd);
-    if (part)
+    if (part_of(path, part))
         unlink(part);
-    fedn__free(part);
 }
 
-static fedn_status copy_bytes(int from, int to, fedn_error *err)
+static fedn_status copy_bytes(int from, const char *name, int to, fedn_error *err)
 {
     enum { BLOCK = 1 << 18 };
     uint8_t *block = fedn__alloc(BLOCK);
@@ -201,7 +204,7 @@ static fedn_status copy_bytes(int from, int to, fedn_error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            rc = fedn__error_errno(err, errno, "cannot read");
+            rc = fedn__error_errno(err, errno, "cannot read %s", name);
         if (n <= 0)
             break;
         rc = fedn__fs_write(to, block, (uint64_t)n, err);
@@ -218,7 +221,7 @@ static fedn_status copy_durably(const char *from, const char *to, int32_t durabl
         return fedn__error_errno(err, errno, "cannot open %s", from);
     fedn_status rc = fedn__fs_create(to, &out, err);
     if (rc == FEDN_OK) {
-        rc = copy_bytes(in, out, err);
+        rc = copy_bytes(in, from, out, err);
         if (rc == FEDN_OK)
             rc = fedn__fs_commit(out, to, durable, err);
         else
@@ -350,7 +353,10 @@ static fedn_status lock_file(const char *dir, int fd, fedn_error *err)
 {
     char text[32];
 
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    int number = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    if (number != 0 && number != EWOULDBLOCK)
+        return fedn__error_errno(err, number, "cannot lock %s", dir);
+    if (number != 0)
         return fedn__error(err, FEDN_ERR_STATE,
                            "%s is in use by process %ld: stop it or choose another directory", dir,
                            lock_owner(fd));

@@ -68,6 +68,8 @@
 #define FEDN__LIMIT_UPLOADS       1024 /* uploads in progress on one listener */
 #define FEDN__LIMIT_WORKERS       64
 #define FEDN__LIMIT_CONFIG_FILE   FEDN__MIB
+#define FEDN__LIMIT_CONFIG_DEPTH  8     /* nested maps of property names */
+#define FEDN__LIMIT_CONFIG_NODES  10000 /* visits: an alias can name one map many times */
 
 #include <stdint.h>
 

@@ -6,7 +6,6 @@
 #include "core/text.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -36,9 +35,7 @@ void fedn__log_write(const fedn__log *log, int32_t level, const char *component,
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    for (char *c = message; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    fedn__text_to_line(message);
     if (log && log->fn)
         log->fn(level, component, message, log->user_data);
     else

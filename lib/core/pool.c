@@ -5,6 +5,7 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/thread.h"
+#include <assert.h>
 
 struct fedn__pool {
     pthread_mutex_t mutex; /* guards all below, and every lane used with the pool */
@@ -14,6 +15,7 @@ struct fedn__pool {
     fedn__lane *lanes; /* lanes with a job ready and none running */
     fedn__lane **lanes_tail;
     int32_t stopping;
+    int32_t lane_turn; /* lanes and loose jobs take turns: neither starves the other */
     uint32_t threads;
     pthread_t ids[];
 };
@@ -42,7 +44,7 @@ static fedn__job *take_from_lane(fedn__pool *pool, fedn__lane **ret_lane)
 static fedn__job *take(fedn__pool *pool, fedn__lane **ret_lane)
 {
     *ret_lane = NULL;
-    if (pool->lanes)
+    if (pool->lanes && (!pool->head || (pool->lane_turn ^= 1)))
         return take_from_lane(pool, ret_lane);
     fedn__job *job = pool->head;
     if (job) {
@@ -85,6 +87,7 @@ static void *work(void *arg)
 
 fedn_status fedn__pool_new(uint32_t threads, const char *name, fedn__pool **ret, fedn_error *err)
 {
+    assert(threads > 0);
     *ret = NULL;
     fedn__pool *pool = fedn__alloc_zero(sizeof *pool + threads * sizeof pool->ids[0]);
     if (!pool)

@@ -69,6 +69,30 @@ int32_t fedn__text_is_line(const char *text, uint64_t limit)
     return 1;
 }
 
+void fedn__text_to_line(char *text)
+{
+    uint64_t bytes = strlen(text);
+
+    for (uint64_t i = 0; i < bytes;) {
+        uint8_t *p = (uint8_t *)text + i;
+        uint32_t n = utf8_sequence(p, bytes - i);
+        if (n == 0 && bytes - i < 4 && *p >= 0xc2 && *p <= 0xf4) {
+            uint64_t rest = 1;
+            while (rest < bytes - i && (p[rest] & 0xc0) == 0x80)
+                rest++;
+            if (rest == bytes - i) {
+                *p = 0;
+                return;
+            }
+        }
+        if (n == 0)
+            *p = '?';
+        else if (*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+        i += n ? n : 1;
+    }
+}
+
 int32_t fedn__text_is_name(const char *text, uint64_t limit)
 {
     static const char allowed[] =
@@ -168,9 +192,11 @@ uint32_t fedn__text_distance(const char *a, const char *b)
 static void split_time(int64_t unix_us, struct tm *ret, int32_t *ret_us)
 {
     int64_t us = unix_us % 1000000;
-    if (us < 0)
+    time_t seconds = (time_t)(unix_us / 1000000);
+    if (us < 0) {
         us += 1000000;
-    time_t seconds = (time_t)((unix_us - us) / 1000000);
+        seconds--;
+    }
     *ret_us = (int32_t)us;
     if (!gmtime_r(&seconds, ret))
         memset(ret, 0, sizeof *ret);

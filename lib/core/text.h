@@ -9,6 +9,9 @@
 int32_t fedn__text_is_utf8(const void *text, uint64_t bytes);
 /* 1 for 1..limit bytes of UTF-8 without control characters. NULL gives 0. */
 int32_t fedn__text_is_line(const char *text, uint64_t limit);
+/* Makes a line of any text, in place: each control character becomes a space, each byte that is not
+ * UTF-8 a '?'; a sequence that was cut at the end is dropped. */
+void fedn__text_to_line(char *text);
 /* 1 for [A-Za-z0-9_-]{1,limit}: names that may become keys (combiners, plug-ins). */
 int32_t fedn__text_is_name(const char *text, uint64_t limit);
 

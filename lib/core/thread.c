@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 typedef struct start_args {
@@ -27,25 +26,33 @@ static void *begin(void *arg)
     return fn(fn_arg);
 }
 
+/* What a thread's own instructions raise stays deliverable: runtimes that call us (Java, Go) handle
+ * it, and a blocked fault kills the process unseen. */
+static const int own_faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
 fedn_status fedn__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg,
                                fedn_error *err)
 {
     start_args args = {.fn = fn, .arg = arg, .name = name};
-    sigset_t all;
+    sigset_t blocked;
     sigset_t before;
 
     fedn__flag_init(&args.taken);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&blocked);
+    for (uint32_t i = 0; i < sizeof own_faults / sizeof own_faults[0]; i++)
+        sigdelset(&blocked, own_faults[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     int rc = pthread_create(ret, NULL, begin, &args);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0)
         fedn__flag_wait(&args.taken, INT64_MAX);
     fedn__flag_done(&args.taken);
-    if (rc != 0)
-        return fedn__error_detail(err, FEDN_ERR_INTERNAL, rc, "cannot start thread %s: %s", name,
-                                  strerror(rc));
-    return FEDN_OK;
+    if (rc == 0)
+        return FEDN_OK;
+    fedn__error_errno(err, rc, "cannot start thread %s", name);
+    if (err)
+        err->code = FEDN_ERR_INTERNAL;
+    return FEDN_ERR_INTERNAL;
 }
 
 void fedn__cond_init(pthread_cond_t *cond)

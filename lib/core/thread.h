@@ -6,7 +6,8 @@
 #include <fedn/error.h>
 #include <pthread.h>
 
-/* A thread with all signals blocked, so that the application's handlers stay on its own threads. */
+/* A thread with all signals but its own faults blocked, so that the application's handlers stay on
+ * the application's threads. `name` is used during the call only. */
 fedn_status fedn__thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg,
                                fedn_error *err);
 
