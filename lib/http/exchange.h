@@ -42,7 +42,7 @@ typedef struct fedn__upload {
     int fd;
     uint64_t bytes;
     char *file_name;
-    int32_t in_file; /* the part that arrives now is the file */
+    int32_t parts; /* 1: the form has any */
 } fedn__upload;
 
 /* One request; `failed` is set when the body or the target was refused, and the rest of the body is

@@ -103,6 +103,7 @@ static enum MHD_Result on_part(void *opaque, enum MHD_ValueKind kind, const char
     (void)kind;
     (void)type;
     (void)encoding;
+    request->upload.parts = 1;
     if (file_name && !*file_name)
         return MHD_YES;
     if (file_name) {
@@ -158,7 +159,7 @@ fedn_status fedn__upload_end(fedn__http_request *request, fedn_error *err)
         upload->parser = NULL;
         if (request->failed != FEDN_OK)
             return request->failed;
-        if (complete != MHD_YES)
+        if (complete != MHD_YES || !upload->parts)
             return malformed(err);
     }
     for (uint32_t i = 0; i < request->field_count; i++)
