@@ -7,6 +7,7 @@
 #include "aggregate/rule.h"
 #include "core/alloc.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/limits.h"
 #include <string.h>
 
@@ -23,6 +24,23 @@ static fedn_status no_argument(const char *name, fedn_error *err)
     return fedn__error(err, FEDN_ERR_INVALID, "%s is NULL", name);
 }
 
+static fedn_status check_kwargs(const char *kwargs, fedn_error *err)
+{
+    fedn_error why = {0};
+    json_t *value = NULL;
+
+    if (strlen(kwargs) > FEDN__LIMIT_CONTROL_BYTES)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "the parameters of an aggregator are longer than %llu bytes",
+                           (unsigned long long)FEDN__LIMIT_CONTROL_BYTES);
+    fedn_status rc = fedn__json_parse(kwargs, strlen(kwargs), 0, "the aggregator's parameter text",
+                                      &value, &why);
+    json_decref(value);
+    if (rc == FEDN_ERR_NOMEM)
+        return fedn__error_nomem(err);
+    return rc == FEDN_OK ? rc : fedn__error(err, FEDN_ERR_INVALID, "%s", why.message);
+}
+
 fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggregator **ret,
                                 fedn_error *err)
 {
@@ -34,10 +52,9 @@ fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggre
     *ret = NULL;
     if (!kwargs || !*kwargs)
         kwargs = "{}";
-    if (strlen(kwargs) > FEDN__LIMIT_CONTROL_BYTES)
-        return fedn__error(err, FEDN_ERR_INVALID, "the parameters are longer than %llu bytes",
-                           (unsigned long long)FEDN__LIMIT_CONTROL_BYTES);
     fedn_status rc = fedn__rule_find(name ? name : "fedavg", &rule, err);
+    if (rc == FEDN_OK)
+        rc = check_kwargs(kwargs, err);
     if (rc != FEDN_OK)
         return rc;
     aggregator = fedn__alloc_zero(sizeof *aggregator);

@@ -285,6 +285,7 @@ CASE(a_partial_of_another_layout_is_refused_and_changes_nothing)
 CASE(absent_arguments_are_refused)
 {
     fedn_model *model = test_model_pair(1);
+    fedn_model *result = model;
     fedn_error err;
 
     assert_fails(fedn_aggregator_add(aggregator, NULL, 1, &err), FEDN_ERR_INVALID, &err, "model");
@@ -292,9 +293,11 @@ CASE(absent_arguments_are_refused)
     assert_fails(fedn_aggregator_begin(NULL, model, &err), FEDN_ERR_INVALID, &err, "aggregator");
     assert_fails(fedn_aggregator_merge(aggregator, NULL, &err), FEDN_ERR_INVALID, &err, "model");
     assert_fails(fedn_aggregator_save(aggregator, NULL, &err), FEDN_ERR_INVALID, &err, "ret");
-    assert_fails(fedn_aggregator_finish(NULL, &model, &err), FEDN_ERR_INVALID, &err, "aggregator");
+    assert_fails(fedn_aggregator_finish(NULL, &result, &err), FEDN_ERR_INVALID, &err, "aggregator");
+    assert_null(result);
     assert_int_equal(fedn_aggregator_models(NULL), 0);
     assert_true(fedn_aggregator_weight(NULL) == 0);
+    fedn_model_unref(model);
     fedn_aggregator_free(NULL);
 }
 
