@@ -244,7 +244,8 @@ static fedn_status take_text(const char *json, const char *key, const char *miss
 {
     json_t *answer = NULL;
 
-    fedn_status rc = fedn__json_parse(json, strlen(json), 0, "answer", &answer, err);
+    fedn_status rc =
+        fedn__json_parse(json ? json : "", json ? strlen(json) : 0, 0, "answer", &answer, err);
     if (rc != FEDN_OK)
         return rc;
     const json_t *first = json_array_get(json_object_get(answer, "result"), 0);

@@ -67,6 +67,9 @@
 #define FEDN__LIMIT_ROUND_CLIENTS 100000
 #define FEDN__LIMIT_UPLOADS       1024 /* uploads in progress on one listener */
 #define FEDN__LIMIT_WORKERS       64
+#define FEDN__LIMIT_CLIENT_TASKS  16                  /* waiting behind the one a client works on */
+#define FEDN__LIMIT_RESULT_BYTES  (128 * FEDN__KIB)   /* JSON of one validation or prediction */
+#define FEDN__LIMIT_ANSWER_BYTES  (64 * FEDN__KIB)    /* a reducer's answer to an assignment */
 #define FEDN__LIMIT_CONFIG_FILE   FEDN__MIB
 #define FEDN__LIMIT_CONFIG_DEPTH  8     /* nested maps of property names */
 #define FEDN__LIMIT_CONFIG_NODES  10000 /* visits: an alias can name one map many times */
