@@ -3,7 +3,9 @@
 #ifndef FEDN__RPC_CHANNEL_H
 #define FEDN__RPC_CHANNEL_H
 
+#include "core/blob.h"
 #include "rpc/loop.h"
+#include "rpc/piece.h"
 #include "rpc/status.h"
 #include <protobuf-c/protobuf-c.h>
 
@@ -51,9 +53,8 @@ typedef struct fedn__stream_events {
     /* each message; the next is read when it returns, unless fedn__stream_pause() was called in it
      */
     void (*message)(fedn__stream *stream, const ProtobufCMessage *message, void *user_data);
-    /* for response == NULL: the message as it came, in pieces (see fedn__piece in server.h) */
-    void (*raw)(fedn__stream *stream, const struct fedn__piece *pieces, uint64_t count,
-                void *user_data);
+    /* for response == NULL: the message as it came, in pieces of it */
+    void (*raw)(fedn__stream *stream, const fedn__piece *pieces, uint64_t count, void *user_data);
     /* always, once, last: the stream is gone after it */
     void (*closed)(fedn__stream *stream, int32_t rpc, const char *details, void *user_data);
 } fedn__stream_events;
@@ -68,7 +69,7 @@ fedn_status fedn__channel_stream(fedn__channel *channel, const char *path,
 /* As fedn__call_send() and fedn__call_send_blob(). */
 fedn_status fedn__stream_send(fedn__stream *stream, const ProtobufCMessage *message);
 fedn_status fedn__stream_send_blob(fedn__stream *stream, const void *head, uint64_t head_bytes,
-                                   struct fedn__blob *blob, uint64_t offset, uint64_t bytes,
+                                   fedn__blob *blob, uint64_t offset, uint64_t bytes,
                                    void (*sent)(fedn__stream *stream, void *user_data),
                                    void *user_data);
 void fedn__stream_end_sending(fedn__stream *stream); /* after what is queued */

@@ -3,7 +3,9 @@
 #ifndef FEDN__RPC_SERVER_H
 #define FEDN__RPC_SERVER_H
 
+#include "core/blob.h"
 #include "rpc/loop.h"
+#include "rpc/piece.h"
 #include "rpc/status.h"
 #include <protobuf-c/protobuf-c.h>
 
@@ -34,12 +36,6 @@ typedef struct fedn__server_options {
     const char *client_ca_pem; /* demand client certificates */
     uint64_t max_connections;  /* calls held open; 0: from the descriptor limit */
 } fedn__server_options;
-
-/* A piece of a raw message; valid during the event. */
-typedef struct fedn__piece {
-    const uint8_t *data;
-    uint64_t bytes;
-} fedn__piece;
 
 typedef struct fedn__call_events {
     /* the next message of an incoming stream, after fedn__call_read(); NULL: the peer has ended its
@@ -79,7 +75,7 @@ fedn_status fedn__call_send(fedn__call *call, const ProtobufCMessage *message);
 /* The same with bytes sent from a blob without a copy: the message is `head` followed by
  * [offset, offset + bytes) of `blob`. `sent` (optional) is called when it has left the queue. */
 fedn_status fedn__call_send_blob(fedn__call *call, const void *head, uint64_t head_bytes,
-                                 struct fedn__blob *blob, uint64_t offset, uint64_t bytes,
+                                 fedn__blob *blob, uint64_t offset, uint64_t bytes,
                                  void (*sent)(fedn__call *call, void *user_data), void *user_data);
 /* Stream out and both: end after what is queued; rpc FEDN__RPC_OK or another. */
 void fedn__call_finish(fedn__call *call, int32_t rpc, const char *text);

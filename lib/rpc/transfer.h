@@ -25,19 +25,23 @@ fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool, co
                                     const char *client_id, const char *path, uint64_t max_bytes,
                                     fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,
                                     fedn_error *err);
-void fedn__transfer_cancel(fedn__transfer *transfer); /* fn comes later with CANCELLED */
+void fedn__transfer_cancel(fedn__transfer *transfer); /* fn comes later, with CANCELLED */
 
-/* Serving side: what the role decides. All on the loop. */
+/* Serving side: what the role decides. All on the loop. Fields that are not named here start as
+ * zero. */
 typedef struct fedn__transfer_host {
     fedn__loop *loop;
     fedn__pool *pool;
     /* First chunk of an upload: may this caller store this id? `id` is checked UUID text, lower
      * case. On FEDN_OK *ret_path (fedn__alloc'ed, taken over) and *ret_max_bytes say where and how
-     * much. A refusal goes back as its status and text. */
+     * much. A refusal goes back as its status and text. When another upload of the same id still
+     * runs (its peer may have gone unnoticed) and this one is accepted, it takes the other's place:
+     * the other is ended, without `stored`, before this one writes. */
     fedn_status (*accept)(void *service, fedn__call *call, const char *id, char **ret_path,
                           uint64_t *ret_max_bytes, fedn_error *err);
-    /* The file is complete at the path (status FEDN_OK), or was removed. The answer to the peer
-     * follows when it returns. */
+    /* Once for every accepted upload whose place was not taken: the file is complete at the path
+     * (status FEDN_OK), or nothing of it is left and `err` says why. The answer to the peer follows
+     * when it returns. The peer may be gone by then: a file that was complete stays. */
     void (*stored)(void *service, const char *id, fedn_status status, uint64_t bytes,
                    const fedn_error *err);
     /* For Download: *ret is a new reference, or FEDN_ERR_NOT_FOUND, FEDN_ERR_STATE (still being
@@ -46,6 +50,8 @@ typedef struct fedn__transfer_host {
                         fedn_error *err);
     int32_t durable; /* fsync a stored file before `stored` */
     void *service;
+    struct fedn__upload *uploads; /* private: those in progress */
+    uint64_t upload_count;        /* private */
 } fedn__transfer_host;
 
 /* The two rows of fedn.ModelService for a server's table; `host` outlives the server. */

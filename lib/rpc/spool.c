@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Received blocks into a file, off the loop; see spool.h. */
+#include "rpc/spool.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "core/fs.h"
+#include "rpc/tag.h"
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+enum { VECTORS = 64 };
+
+void fedn__load_done(fedn__load *load)
+{
+    fedn__block_done(&load->block);
+    fedn__free(load->data);
+    memset(load, 0, sizeof *load);
+}
+
+void fedn__spool_init(fedn__spool *spool)
+{
+    spool->fd = -1;
+}
+
+void fedn__spool_done(fedn__spool *spool)
+{
+    assert(!spool->busy && spool->fd < 0);
+    fedn__load_done(&spool->next);
+    fedn__load_done(&spool->load);
+    fedn__free(spool->path);
+    spool->path = NULL;
+}
+
+/* On a worker: all pieces in order, several with one call. */
+static fedn_status write_load(fedn__spool *spool)
+{
+    struct iovec vectors[VECTORS];
+    uint64_t index = 0;
+    uint64_t offset = 0; /* into the piece at index */
+
+    while (index < spool->load.count) {
+        int count = 0;
+        uint64_t skipped = offset;
+        for (uint64_t i = index; i < spool->load.count && count < VECTORS; i++, count++) {
+            const fedn__piece *piece = &spool->load.data[i];
+            vectors[count].iov_base = (void *)(uintptr_t)(piece->data + skipped);
+            vectors[count].iov_len = piece->bytes - skipped;
+            skipped = 0;
+        }
+        ssize_t wrote = writev(spool->fd, vectors, count);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return fedn__error_errno(&spool->job_err, errno, "cannot write %s", spool->path);
+        offset += (uint64_t)wrote;
+        while (index < spool->load.count && offset >= spool->load.data[index].bytes)
+            offset -= spool->load.data[index++].bytes;
+    }
+    return FEDN_OK;
+}
+
+static void on_worker(fedn__work *work)
+{
+    fedn__spool *spool = FEDN__OWNER(work, fedn__spool, work);
+
+    if (spool->status == FEDN_OK && spool->fd < 0 && spool->job_ending >= 0)
+        spool->status = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+    if (spool->status == FEDN_OK && spool->job_ending >= 0)
+        spool->status = write_load(spool);
+    fedn__load_done(&spool->load);
+    if (spool->status == FEDN_OK && spool->job_ending > 0) {
+        spool->status = fedn__fs_commit(spool->fd, spool->path, spool->durable, &spool->job_err);
+        spool->fd = -1;
+    }
+    if ((spool->status < 0 || spool->job_ending < 0) && spool->fd >= 0) {
+        fedn__fs_abandon(spool->fd, spool->path);
+        spool->fd = -1;
+    }
+}
+
+static void back(fedn__work *work);
+
+static void submit(fedn__spool *spool)
+{
+    if (spool->busy)
+        return;
+    spool->load = spool->next;
+    memset(&spool->next, 0, sizeof spool->next);
+    spool->waiting = 0;
+    spool->job_ending = spool->ending;
+    spool->busy = 1;
+    spool->work.work = on_worker;
+    spool->work.done = back;
+    fedn__work_submit(&spool->work, spool->loop, spool->pool, NULL);
+}
+
+static void back(fedn__work *work)
+{
+    fedn__spool *spool = FEDN__OWNER(work, fedn__spool, work);
+
+    spool->busy = 0;
+    spool->ended = spool->status < 0 || spool->job_ending;
+    if (spool->ended) {
+        int32_t abandoned = spool->job_ending < 0;
+        fedn__load_done(&spool->next);
+        spool->over(spool, abandoned ? spool->reason : spool->status,
+                    abandoned ? &spool->err : &spool->job_err);
+        return;
+    }
+    int32_t was_full = spool->waiting;
+    if (spool->waiting || spool->ending)
+        submit(spool);
+    if (was_full && !spool->ending)
+        spool->room(spool);
+}
+
+fedn_status fedn__spool_add(fedn__spool *spool, fedn__load *load, int32_t *ret_room,
+                            fedn_error *err)
+{
+    assert(!spool->waiting && !spool->ending && !spool->ended);
+    if (load->bytes > spool->max_bytes - spool->bytes) {
+        fedn_status rc =
+            fedn__error(err, FEDN_ERR_LIMIT, "the model is over the limit of %llu bytes",
+                        (unsigned long long)spool->max_bytes);
+        fedn__load_done(load);
+        return rc;
+    }
+    spool->bytes += load->bytes;
+    spool->next = *load;
+    memset(load, 0, sizeof *load);
+    spool->waiting = 1;
+    if (!spool->busy)
+        submit(spool);
+    *ret_room = !spool->waiting;
+    return FEDN_OK;
+}
+
+void fedn__spool_commit(fedn__spool *spool)
+{
+    if (spool->ending || spool->ended)
+        return;
+    spool->ending = 1;
+    submit(spool);
+}
+
+void fedn__spool_abandon(fedn__spool *spool, fedn_status reason, const fedn_error *err)
+{
+    if (spool->ended || spool->ending < 0 || (spool->busy && spool->job_ending > 0))
+        return;
+    spool->ending = -1;
+    spool->reason = reason;
+    spool->err = *err;
+    fedn__load_done(&spool->next);
+    submit(spool);
+}
