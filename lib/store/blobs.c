@@ -25,44 +25,34 @@ struct fedn__blobs {
     fedn__blob *latest; /* not counted: stays open when nobody holds it, for the next one */
 };
 
-typedef void (*visit_fn)(fedn__blobs *blobs, const char *name, const char *path, void *user_data);
+typedef void (*visit_fn)(int dir_fd, const char *name, void *user_data);
 
-static fedn_status walk(fedn__blobs *blobs, const char *path, visit_fn fn, void *user_data,
-                        fedn_error *err)
+static fedn_status walk(const char *path, visit_fn fn, void *user_data, fedn_error *err)
 {
-    fedn_status rc = FEDN_OK;
     DIR *dir = opendir(path);
 
     if (!dir)
         return fedn__error_errno(err, errno, "cannot list %s", path);
-    for (const struct dirent *entry; rc == FEDN_OK && (entry = readdir(dir));) {
-        char *file = fedn__fs_join(path, entry->d_name);
-        if (file)
-            fn(blobs, entry->d_name, file, user_data);
-        else
-            rc = fedn__error_nomem(err);
-        fedn__free(file);
-    }
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        fn(dirfd(dir), entry->d_name, user_data);
     closedir(dir);
-    return rc;
+    return FEDN_OK;
 }
 
-static void remove_part(fedn__blobs *blobs, const char *name, const char *path, void *user_data)
+static void remove_part(int dir_fd, const char *name, void *user_data)
 {
     size_t len = strlen(name);
 
-    (void)blobs;
     (void)user_data;
     if (len > 5 && strcmp(name + len - 5, ".part") == 0)
-        unlink(path);
+        unlinkat(dir_fd, name, 0);
 }
 
-static void remove_incoming(fedn__blobs *blobs, const char *name, const char *path, void *user_data)
+static void remove_incoming(int dir_fd, const char *name, void *user_data)
 {
-    (void)blobs;
     (void)user_data;
     if (strcmp(name, "lock") != 0)
-        unlink(path); /* fails on "." and "..", which is right */
+        unlinkat(dir_fd, name, 0); /* fails on "." and "..", which is right */
 }
 
 static fedn_status prepare_dir(fedn__blobs *blobs, const char *dir, fedn_error *err)
@@ -81,9 +71,9 @@ static fedn_status prepare_dir(fedn__blobs *blobs, const char *dir, fedn_error *
             rc = fedn__error_errno(err, errno, "cannot open %s", blobs->dir);
     }
     if (rc == FEDN_OK)
-        rc = walk(blobs, blobs->incoming, remove_incoming, NULL, err);
+        rc = walk(blobs->incoming, remove_incoming, NULL, err);
     if (rc == FEDN_OK)
-        rc = walk(blobs, blobs->dir, remove_part, NULL, err);
+        rc = walk(blobs->dir, remove_part, NULL, err);
     return rc;
 }
 
@@ -257,14 +247,13 @@ typedef struct usage {
     uint64_t bytes;
 } usage;
 
-static void add_usage(fedn__blobs *blobs, const char *name, const char *path, void *user_data)
+static void add_usage(int dir_fd, const char *name, void *user_data)
 {
     usage *sum = user_data;
     fedn__uuid id;
     struct stat info;
 
-    (void)blobs;
-    if (fedn__uuid_parse(name, &id) && stat(path, &info) == 0) {
+    if (fedn__uuid_parse(name, &id) && fstatat(dir_fd, name, &info, 0) == 0) {
         sum->count++;
         sum->bytes += (uint64_t)info.st_size;
     }
@@ -274,7 +263,7 @@ fedn_status fedn__blobs_usage(fedn__blobs *blobs, uint64_t *ret_count, uint64_t 
                               fedn_error *err)
 {
     usage sum = {0};
-    fedn_status rc = walk(blobs, blobs->dir, add_usage, &sum, err);
+    fedn_status rc = walk(blobs->dir, add_usage, &sum, err);
 
     if (rc == FEDN_OK) {
         *ret_count = sum.count;

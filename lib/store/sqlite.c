@@ -7,8 +7,25 @@
 #include "core/error.h"
 #include <errno.h>
 
-static fedn_status code_of(int code, int system_error)
+/* errno behind an input or output error: sqlite3_system_errno() has lost it by the time that a
+ * transaction failed, the write-ahead log and the file have not. */
+static int system_error_of(sqlite3 *db)
 {
+    sqlite3_file *log = NULL;
+    int number = 0;
+
+    if (sqlite3_file_control(db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log) == SQLITE_OK &&
+        log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    if (number == 0)
+        sqlite3_file_control(db, NULL, SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number;
+}
+
+static fedn_status code_of(int code, sqlite3 *db)
+{
+    int number = 0;
+
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return FEDN_ERR_NOMEM;
@@ -23,9 +40,9 @@ static fedn_status code_of(int code, int system_error)
     case SQLITE_LOCKED:
         return FEDN_ERR_STATE;
     case SQLITE_IOERR:
-        if (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG)
-            return FEDN_ERR_LIMIT;
-        return FEDN_ERR_STORE;
+        number = system_error_of(db);
+        return number == ENOSPC || number == EDQUOT || number == EFBIG ? FEDN_ERR_LIMIT
+                                                                       : FEDN_ERR_STORE;
     default:
         return FEDN_ERR_STORE;
     }
@@ -48,7 +65,7 @@ static const char *advice_of(fedn_status code)
 fedn_status fedn__sqlite_error(const fedn__sqlite *self, sqlite3 *db, fedn_error *err)
 {
     int number = sqlite3_extended_errcode(db);
-    fedn_status code = code_of(number, sqlite3_system_errno(db));
+    fedn_status code = code_of(number, db);
     return fedn__error_detail(err, code, number, "store %s: %s%s", self->file, sqlite3_errmsg(db),
                               advice_of(code));
 }
