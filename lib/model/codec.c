@@ -99,9 +99,10 @@ fedn_status fedn_model_save(fedn_model *model, const char *path, const char *for
         return fedn__error(err, FEDN_ERR_INVALID, "fedn_model_save: model or path is NULL");
     uint64_t length = strlen(path);
     if (!format)
-        format = length >= sizeof suffix && strcmp(path + length - (sizeof suffix - 1), suffix) == 0
-                     ? "safetensors"
-                     : "npz";
+        format =
+            length + 1 >= sizeof suffix && strcmp(path + length - (sizeof suffix - 1), suffix) == 0
+                ? "safetensors"
+                : "npz";
     fedn_status rc = fedn__source_from_model(model, &source, err);
     if (rc != FEDN_OK)
         return rc;
