@@ -29,10 +29,18 @@ void fedn__link_done(fedn__link *link)
         drop_first(link);
 }
 
-void fedn__link_reset(fedn__link *link)
+void fedn__link_renumber(fedn__link *link)
 {
-    fedn__link_done(link);
-    fedn__link_init(link, link->limit_bytes);
+    link->next_seq = 1;
+    for (fedn__link_item *item = link->head; item; item = item->next)
+        item->seq = link->next_seq++;
+    link->last_seen = 0;
+}
+
+int32_t fedn__link_continues(const fedn__link *link, uint64_t last_seen)
+{
+    uint64_t oldest = link->head ? link->head->seq : link->next_seq;
+    return last_seen + 1 >= oldest && last_seen < link->next_seq;
 }
 
 fedn_status fedn__link_add(fedn__link *link, const void *packed, uint64_t bytes)

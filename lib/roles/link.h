@@ -33,7 +33,10 @@ void fedn__link_acked(fedn__link *link, uint64_t ack);
 int32_t fedn__link_accept(fedn__link *link, uint64_t seq);
 /* What is to be sent again to a peer that has everything up to `last_seen`; NULL at the end. */
 const fedn__link_item *fedn__link_resend(fedn__link *link, uint64_t last_seen);
-/* Both sides begin anew. */
-void fedn__link_reset(fedn__link *link);
+/* The peer has forgotten everything: what is kept is numbered from 1 again, and so is what it will
+ * send. Kept messages carry their old number inside; the item's is the right one. */
+void fedn__link_renumber(fedn__link *link);
+/* 1 if a peer that has everything up to `last_seen` could go on from what is kept. */
+int32_t fedn__link_continues(const fedn__link *link, uint64_t last_seen);
 
 #endif

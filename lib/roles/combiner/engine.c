@@ -53,7 +53,7 @@ void fedn__combiner_engine_free(fedn__combiner_engine *engine)
     fedn__free(engine);
 }
 
-fedn_status fedn__engine_begin(fedn__combiner_engine *engine, uint32_t actions)
+fedn_status fedn__combiner_state_begin(fedn__combiner_engine *engine, uint32_t actions)
 {
     uint32_t need = engine->action_count + actions;
 
@@ -76,7 +76,7 @@ fedn_status fedn__engine_begin(fedn__combiner_engine *engine, uint32_t actions)
     return FEDN_OK;
 }
 
-fedn__combiner_action *fedn__engine_act(fedn__combiner_engine *engine, int32_t type)
+fedn__combiner_action *fedn__combiner_state_act(fedn__combiner_engine *engine, int32_t type)
 {
     uint32_t at = (engine->action_head + engine->action_count++) % engine->action_capacity;
     fedn__combiner_action *action = &engine->actions[at];
@@ -96,33 +96,33 @@ int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner
     return 1;
 }
 
-static void set_online(fedn__combiner_engine *engine, fedn__member *member, int32_t online)
+static void set_online(fedn__combiner_engine *engine, fedn__participant *client, int32_t online)
 {
-    if (member->online == online)
+    if (client->online == online)
         return;
-    fedn__roster_set_online(&engine->roster, member, online);
-    fedn__engine_act(engine, FEDN__COMBINER_ROSTER)->member = member;
+    fedn__roster_set_online(&engine->roster, client, online);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_ROSTER)->client = client;
 }
 
 /* Seen again: whoever was given up while its round still runs is waited for once more. */
-static void seen(fedn__combiner_engine *engine, fedn__member *member, int64_t now_ms)
+static void seen(fedn__combiner_engine *engine, fedn__participant *client, int64_t now_ms)
 {
-    fedn__roster_seen(&engine->roster, member, now_ms);
-    set_online(engine, member, member->stream != 0);
-    if (member->outcome == FEDN__OUTCOME_LOST && fedn__engine_is_open(engine, member))
-        fedn__engine_outcome(engine, member, FEDN__OUTCOME_PENDING, "", now_ms);
+    fedn__roster_seen(&engine->roster, client, now_ms);
+    set_online(engine, client, client->stream != 0);
+    if (client->outcome == FEDN__OUTCOME_LOST && fedn__combiner_state_is_open(engine, client))
+        fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_PENDING, "", now_ms);
 }
 
 fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t now_ms,
                                          const char *client_id, const char *name, uint64_t stream)
 {
-    fedn__member *member = NULL;
+    fedn__participant *client = NULL;
 
-    if (fedn__engine_begin(engine, 5) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 5) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &member);
+    fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
     if (rc == FEDN_ERR_LIMIT) {
-        fedn__combiner_action *end = fedn__engine_act(engine, FEDN__COMBINER_END_STREAM);
+        fedn__combiner_action *end = fedn__combiner_state_act(engine, FEDN__COMBINER_END_STREAM);
         snprintf(engine->text, sizeof engine->text, "combiner.max_clients %u clients are connected",
                  (unsigned)engine->settings.max_clients);
         end->token = stream;
@@ -131,45 +131,45 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
     }
     if (rc != FEDN_OK)
         return rc;
-    if (member->stream && member->stream != stream) {
-        fedn__combiner_action *end = fedn__engine_act(engine, FEDN__COMBINER_END_STREAM);
-        end->token = member->stream;
+    if (client->stream && client->stream != stream) {
+        fedn__combiner_action *end = fedn__combiner_state_act(engine, FEDN__COMBINER_END_STREAM);
+        end->token = client->stream;
         end->text = "the client has opened another task stream";
     }
-    member->stream = stream;
-    seen(engine, member, now_ms);
+    client->stream = stream;
+    seen(engine, client, now_ms);
     /* asked already, and not answered: the task may have gone down with the old stream */
-    if (member->outcome == FEDN__OUTCOME_PENDING && fedn__engine_is_open(engine, member))
-        fedn__engine_act(engine, FEDN__COMBINER_SEND_TASK)->member = member;
+    if (client->outcome == FEDN__OUTCOME_PENDING && fedn__combiner_state_is_open(engine, client))
+        fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
     return FEDN_OK;
 }
 
 fedn_status fedn__combiner_engine_detach(fedn__combiner_engine *engine, int64_t now_ms,
                                          const char *client_id, uint64_t stream)
 {
-    fedn__member *member = fedn__roster_find(&engine->roster, client_id);
+    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
-    if (!member || member->stream != stream)
+    if (!client || client->stream != stream)
         return FEDN_OK; /* an older stream of a client that is back already */
-    if (fedn__engine_begin(engine, 1) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 1) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     (void)now_ms;
-    member->stream = 0;
-    set_online(engine, member, 0); /* its task stays open until the liveness bound */
+    client->stream = 0;
+    set_online(engine, client, 0); /* its task stays open until the liveness bound */
     return FEDN_OK;
 }
 
 fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64_t now_ms,
                                             const char *client_id, const char *name)
 {
-    fedn__member *member = NULL;
+    fedn__participant *client = NULL;
 
-    if (fedn__engine_begin(engine, 2) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &member);
+    fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
     if (rc != FEDN_OK)
         return rc;
-    seen(engine, member, now_ms);
+    seen(engine, client, now_ms);
     return FEDN_OK;
 }
 
@@ -190,26 +190,26 @@ fedn_status fedn__combiner_engine_model_task(fedn__combiner_engine *engine, int6
     if (engine->waiting_count == MOST_MODEL_TASKS)
         return FEDN_ERR_LIMIT;
     fedn__model_task *kept = fedn__alloc(sizeof *kept);
-    if (!kept || fedn__engine_begin(engine, 1) != FEDN_OK) {
+    if (!kept || fedn__combiner_state_begin(engine, 1) != FEDN_OK) {
         fedn__free(kept);
         return FEDN_ERR_NOMEM;
     }
     *kept = *task;
     memset(task, 0, sizeof *task);
     engine->waiting[engine->waiting_count++] = kept;
-    fedn__engine_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = kept->model_id;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = kept->model_id;
     return FEDN_OK;
 }
 
 static void send_model_task(fedn__combiner_engine *engine, const fedn__model_task *task)
 {
-    fedn__member *member = engine->roster.lists[0].oldest;
+    fedn__participant *client = engine->roster.lists[0].oldest;
 
-    for (; member; member = member->newer) {
-        if (!member->online || !model_task_selects(task, member->id))
+    for (; client; client = client->newer) {
+        if (!client->online || !model_task_selects(task, client->id))
             continue;
-        fedn__combiner_action *send = fedn__engine_act(engine, FEDN__COMBINER_SEND_TASK);
-        send->member = member;
+        fedn__combiner_action *send = fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK);
+        send->client = client;
         send->task = task;
     }
 }
@@ -240,10 +240,11 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
 {
     uint32_t rounds = engine->roster.online + 4;
 
-    if (fedn__engine_begin(engine, engine->roster.online * engine->waiting_count + rounds) !=
-        FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->roster.online * engine->waiting_count +
+                                               rounds) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    fedn_status rc = fedn__engine_model_ready(engine, now_ms, model_id, error, ids, ids_data);
+    fedn_status rc =
+        fedn__combiner_state_model_ready(engine, now_ms, model_id, error, ids, ids_data);
     if (rc == FEDN_OK)
         settle_model_tasks(engine, model_id, error);
     return rc;
@@ -251,25 +252,28 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
 
 fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t now_ms)
 {
-    if (fedn__engine_begin(engine, 2 * engine->roster.count + engine->asked_count + 8) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * engine->roster.count + engine->asked_count + 8) !=
+        FEDN_OK)
         return FEDN_ERR_NOMEM;
     for (;;) {
-        fedn__member *member = fedn__roster_oldest(&engine->roster);
-        if (!member || now_ms - member->last_seen_ms <= engine->settings.liveness_ms)
+        fedn__participant *client = fedn__roster_oldest(&engine->roster);
+        if (!client || now_ms - client->last_seen_ms <= engine->settings.liveness_ms)
             break;
-        fedn__roster_sleep(&engine->roster, member);
-        set_online(engine, member, 0);
-        if (member->outcome == FEDN__OUTCOME_PENDING && fedn__engine_is_open(engine, member))
-            fedn__engine_outcome(engine, member, FEDN__OUTCOME_LOST, "not seen any more", now_ms);
+        fedn__roster_sleep(&engine->roster, client);
+        set_online(engine, client, 0);
+        if (client->outcome == FEDN__OUTCOME_PENDING &&
+            fedn__combiner_state_is_open(engine, client))
+            fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
+                                         now_ms);
     }
-    fedn__engine_deadline_passed(engine, now_ms);
-    fedn__engine_settle(engine, now_ms);
+    fedn__combiner_state_deadline_passed(engine, now_ms);
+    fedn__combiner_state_settle(engine, now_ms);
     return FEDN_OK;
 }
 
 int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine)
 {
-    const fedn__member *oldest = fedn__roster_oldest(&engine->roster);
+    const fedn__participant *oldest = fedn__roster_oldest(&engine->roster);
     int64_t expiry = oldest ? oldest->last_seen_ms + engine->settings.liveness_ms + 1 : INT64_MAX;
     int32_t timed = engine->state == ROUND_FETCHING || engine->state == ROUND_COLLECTING;
     int64_t round = timed ? engine->deadline_ms : INT64_MAX;
@@ -287,8 +291,8 @@ fedn__combiner_counts fedn__combiner_engine_counts(const fedn__combiner_engine *
     return engine->counts;
 }
 
-fedn__member *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
-                                                 uint32_t *ret_count)
+fedn__participant *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
+                                                      uint32_t *ret_count)
 {
     *ret_count = engine->asked_count;
     return engine->asked;

@@ -24,11 +24,11 @@ typedef struct fedn__model_task {
     uint32_t selected_count;
 } fedn__model_task;
 
-/* Texts and members that an action points to are valid until the next event; an announcement's
+/* Texts and clients that an action points to are valid until the next event; an announcement's
  * texts must be as well. */
 typedef struct fedn__combiner_action {
     int32_t type;
-    fedn__member *member;
+    fedn__participant *client;
     const char *text;             /* a reason or a model id */
     uint64_t token;               /* stream or call */
     const fedn__model_task *task; /* of a task; NULL: to train by _plan() */
@@ -38,16 +38,16 @@ typedef struct fedn__combiner_action {
 enum {
     FEDN__COMBINER_FETCH_MODEL = 1, /* text: model id; answer with _model_ready() */
     FEDN__COMBINER_BEGIN,           /* start aggregating _plan(); failure: _begin_failed() */
-    FEDN__COMBINER_SEND_TASK, /* to member->stream, task member->task_id of _plan(), or action.task
+    FEDN__COMBINER_SEND_TASK, /* to client->stream, task client->task_id of _plan(), or action.task
                                */
-    FEDN__COMBINER_FOLD,      /* member->update_id; answer with _folded() */
+    FEDN__COMBINER_FOLD,      /* client->update_id; answer with _folded() */
     FEDN__COMBINER_REPLY,     /* call token: ok, or refused with text */
     FEDN__COMBINER_DROP_UPDATE, /* text: update id whose file is of no use */
     FEDN__COMBINER_SAVE,        /* partial to disk and up; answer with _saved() */
     FEDN__COMBINER_ABANDON,     /* the round was cancelled: forget its aggregate */
-    FEDN__COMBINER_REPORT,      /* round is over: outcomes in _members(), text: error or NULL */
+    FEDN__COMBINER_REPORT,      /* round is over: outcomes in _clients(), text: error or NULL */
     FEDN__COMBINER_PROGRESS,    /* _counts() changed */
-    FEDN__COMBINER_ROSTER,      /* member->online changed */
+    FEDN__COMBINER_ROSTER,      /* client->online changed */
     FEDN__COMBINER_END_STREAM   /* stream token: text says why */
 };
 
@@ -106,7 +106,7 @@ fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t 
 fedn_status fedn__combiner_engine_folded(fedn__combiner_engine *engine, int64_t now_ms,
                                          const char *client_id, const char *update_id,
                                          const char *error);
-/* The client's callback failed; task_id may be NULL for peers that do not say. */
+/* The client's callback failed; task_id may be NULL for clients that do not say. */
 fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int64_t now_ms,
                                               const char *client_id, const char *task_id,
                                               const char *reason);
@@ -124,9 +124,9 @@ int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner
 /* What actions and messages are built from. */
 const fedn__round_plan *fedn__combiner_engine_plan(const fedn__combiner_engine *engine);
 fedn__combiner_counts fedn__combiner_engine_counts(const fedn__combiner_engine *engine);
-/* Members that the present round asked, in the order of asking. */
-fedn__member *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
-                                                 uint32_t *ret_count);
+/* Clients that the present round asked, in the order of asking. */
+fedn__participant *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
+                                                      uint32_t *ret_count);
 const fedn__roster *fedn__combiner_engine_roster(const fedn__combiner_engine *engine);
 int32_t fedn__combiner_engine_is_idle(const fedn__combiner_engine *engine);
 

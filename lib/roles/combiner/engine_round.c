@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int32_t fedn__engine_is_open(const fedn__combiner_engine *engine, const fedn__member *member)
+int32_t fedn__combiner_state_is_open(const fedn__combiner_engine *engine,
+                                     const fedn__participant *client)
 {
-    return engine->state == ROUND_COLLECTING && member->outcome != FEDN__OUTCOME_NONE;
+    return engine->state == ROUND_COLLECTING && client->outcome != FEDN__OUTCOME_NONE;
 }
 
 /* Which of the counts an outcome belongs to. */
@@ -29,52 +30,52 @@ static uint32_t *count_of(fedn__combiner_counts *counts, int32_t outcome)
     }
 }
 
-void fedn__engine_outcome(fedn__combiner_engine *engine, fedn__member *member, int32_t outcome,
-                          const char *reason, int64_t now_ms)
+void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participant *client,
+                                  int32_t outcome, const char *reason, int64_t now_ms)
 {
-    if (member->outcome != FEDN__OUTCOME_NONE)
-        --*count_of(&engine->counts, member->outcome);
-    member->outcome = outcome;
+    if (client->outcome != FEDN__OUTCOME_NONE)
+        --*count_of(&engine->counts, client->outcome);
+    client->outcome = outcome;
     ++*count_of(&engine->counts, outcome);
-    member->answered_at_ms = now_ms;
-    snprintf(member->reason, sizeof member->reason, "%s", reason);
-    fedn__engine_act(engine, FEDN__COMBINER_PROGRESS);
+    client->answered_at_ms = now_ms;
+    snprintf(client->reason, sizeof client->reason, "%s", reason);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
 }
 
 static void reply(fedn__combiner_engine *engine, uint64_t call, int32_t ok, const char *text)
 {
     if (call == 0)
         return;
-    fedn__combiner_action *action = fedn__engine_act(engine, FEDN__COMBINER_REPLY);
+    fedn__combiner_action *action = fedn__combiner_state_act(engine, FEDN__COMBINER_REPLY);
     action->token = call;
     action->ok = ok;
     action->text = text;
 }
 
 /* Nobody takes part any more; the plan stays for what still refers to it. */
-static void forget_members(fedn__combiner_engine *engine)
+static void forget_clients(fedn__combiner_engine *engine)
 {
     for (uint32_t i = 0; i < engine->asked_count; i++) {
-        fedn__member *member = engine->asked[i];
-        member->outcome = FEDN__OUTCOME_NONE;
-        member->reply = 0;
-        member->update_id[0] = 0;
-        member->reason[0] = 0;
+        fedn__participant *client = engine->asked[i];
+        client->outcome = FEDN__OUTCOME_NONE;
+        client->reply = 0;
+        client->update_id[0] = 0;
+        client->reason[0] = 0;
     }
     engine->asked_count = 0;
     memset(&engine->counts, 0, sizeof engine->counts);
     engine->error[0] = 0;
 }
 
-/* Every call that waits is told; their updates are of no use. At most 2 per asked member. */
+/* Every call that waits is told; their updates are of no use. At most 2 per asked client. */
 static void dismiss(fedn__combiner_engine *engine, const char *why)
 {
     for (uint32_t i = 0; i < engine->asked_count; i++) {
-        fedn__member *member = engine->asked[i];
-        if (member->outcome != FEDN__OUTCOME_CHECKING)
+        fedn__participant *client = engine->asked[i];
+        if (client->outcome != FEDN__OUTCOME_CHECKING)
             continue;
-        reply(engine, member->reply, 0, why);
-        member->reply = 0;
+        reply(engine, client->reply, 0, why);
+        client->reply = 0;
     }
 }
 
@@ -83,19 +84,19 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
 {
     if (engine->state != ROUND_NONE && strcmp(engine->plan.round_id, plan->round_id) == 0)
         return FEDN_OK; /* told twice */
-    if (fedn__engine_begin(engine, engine->asked_count + 3) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 3) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     if (engine->state != ROUND_NONE) {
         dismiss(engine, "the round was cancelled");
-        fedn__engine_act(engine, FEDN__COMBINER_ABANDON);
+        fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
-    forget_members(engine);
+    forget_clients(engine);
     fedn__round_plan_done(&engine->plan);
     engine->plan = *plan;
     memset(plan, 0, sizeof *plan);
     engine->state = ROUND_FETCHING;
     engine->deadline_ms = now_ms + engine->plan.timeout_ms;
-    fedn__engine_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = engine->plan.model_id;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = engine->plan.model_id;
     return FEDN_OK;
 }
 
@@ -106,47 +107,47 @@ fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, in
     if (engine->state == ROUND_NONE || strcmp(engine->plan.session_id, session_id) != 0 ||
         strcmp(engine->plan.round_id, round_id) != 0)
         return FEDN_OK;
-    if (fedn__engine_begin(engine, engine->asked_count + 1) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 1) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     dismiss(engine, "the round was cancelled");
-    fedn__engine_act(engine, FEDN__COMBINER_ABANDON);
-    forget_members(engine);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
+    forget_clients(engine);
     engine->state = ROUND_NONE;
     return FEDN_OK;
 }
 
-/* The round ends without a partial. The members stay until the next round: the report reads them.
+/* The round ends without a partial. The clients stay until the next round: the report reads them.
  */
 static void give_up(fedn__combiner_engine *engine, const char *error)
 {
     snprintf(engine->error, sizeof engine->error, "%s", error);
-    fedn__engine_act(engine, FEDN__COMBINER_ABANDON);
-    fedn__engine_act(engine, FEDN__COMBINER_REPORT)->text = engine->error;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT)->text = engine->error;
     engine->state = ROUND_NONE;
 }
 
-static void ask(fedn__combiner_engine *engine, fedn__member *member, int64_t now_ms,
+static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_t now_ms,
                 fedn__id_fn ids, void *ids_data)
 {
-    engine->asked[engine->asked_count++] = member;
+    engine->asked[engine->asked_count++] = client;
     engine->counts.asked++;
     engine->counts.pending++;
-    member->outcome = FEDN__OUTCOME_PENDING;
-    member->asked_at_ms = now_ms;
-    member->answered_at_ms = now_ms;
-    member->reply = 0;
-    member->num_examples = 0;
-    member->update_id[0] = 0;
-    member->reason[0] = 0;
-    ids(member->task_id, ids_data);
-    fedn__engine_act(engine, FEDN__COMBINER_SEND_TASK)->member = member;
+    client->outcome = FEDN__OUTCOME_PENDING;
+    client->asked_at_ms = now_ms;
+    client->answered_at_ms = now_ms;
+    client->reply = 0;
+    client->num_examples = 0;
+    client->update_id[0] = 0;
+    client->reason[0] = 0;
+    ids(client->task_id, ids_data);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
 }
 
 static fedn_status room_for_asked(fedn__combiner_engine *engine)
 {
     if (engine->roster.online == 0)
         return FEDN_OK;
-    fedn__member **asked =
+    fedn__participant **asked =
         fedn__realloc_array(engine->asked, engine->roster.online, sizeof *engine->asked);
     if (!asked)
         return FEDN_ERR_NOMEM;
@@ -154,9 +155,9 @@ static fedn_status room_for_asked(fedn__combiner_engine *engine)
     return FEDN_OK;
 }
 
-fedn_status fedn__engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
-                                     const char *model_id, const char *error, fedn__id_fn ids,
-                                     void *ids_data)
+fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
+                                             const char *model_id, const char *error,
+                                             fedn__id_fn ids, void *ids_data)
 {
     char text[FEDN__REASON_BYTES];
 
@@ -169,9 +170,9 @@ fedn_status fedn__engine_model_ready(fedn__combiner_engine *engine, int64_t now_
     if (room_for_asked(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     uint32_t active = 0;
-    for (fedn__member *member = fedn__roster_oldest(&engine->roster); member;
-         member = member->newer)
-        active += member->online && fedn__round_plan_selects(&engine->plan, member->id);
+    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
+         client = client->newer)
+        active += client->online && fedn__round_plan_selects(&engine->plan, client->id);
     uint32_t required = engine->plan.clients_required ? engine->plan.clients_required : 1;
     if (active < required) {
         snprintf(text, sizeof text, "%u active clients, clients_required is %u", (unsigned)active,
@@ -180,12 +181,12 @@ fedn_status fedn__engine_model_ready(fedn__combiner_engine *engine, int64_t now_
         return FEDN_OK;
     }
     engine->state = ROUND_COLLECTING;
-    fedn__engine_act(engine, FEDN__COMBINER_BEGIN);
-    for (fedn__member *member = fedn__roster_oldest(&engine->roster); member;
-         member = member->newer)
-        if (member->online && fedn__round_plan_selects(&engine->plan, member->id))
-            ask(engine, member, now_ms, ids, ids_data);
-    fedn__engine_act(engine, FEDN__COMBINER_PROGRESS);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN);
+    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
+         client = client->newer)
+        if (client->online && fedn__round_plan_selects(&engine->plan, client->id))
+            ask(engine, client, now_ms, ids, ids_data);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
     return FEDN_OK;
 }
 
@@ -195,7 +196,7 @@ fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, in
     (void)now_ms;
     if (engine->state != ROUND_COLLECTING || strcmp(engine->plan.round_id, round_id) != 0)
         return FEDN_OK;
-    if (fedn__engine_begin(engine, engine->asked_count + 2) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     dismiss(engine, error);
     give_up(engine, error);
@@ -204,7 +205,7 @@ fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, in
 
 /* Why an announced update cannot count, before its file is looked at; NULL if it may. */
 static const char *objection(fedn__combiner_engine *engine, const fedn__announcement *said,
-                             const fedn__member *member)
+                             const fedn__participant *client)
 {
     char *text = engine->text;
     size_t room = sizeof engine->text;
@@ -224,7 +225,7 @@ static const char *objection(fedn__combiner_engine *engine, const fedn__announce
         snprintf(text, room, "session %s is not the running one", said->session_id);
         return text;
     }
-    if (!member || member->outcome == FEDN__OUTCOME_NONE) {
+    if (!client || client->outcome == FEDN__OUTCOME_NONE) {
         snprintf(text, room, "client %s was not asked in round %s", said->client_id,
                  plan->round_id);
         return text;
@@ -234,7 +235,7 @@ static const char *objection(fedn__combiner_engine *engine, const fedn__announce
                  said->model_id, plan->round_id, plan->model_id);
         return text;
     }
-    if (member->outcome == FEDN__OUTCOME_ACCEPTED) {
+    if (client->outcome == FEDN__OUTCOME_ACCEPTED) {
         snprintf(text, room, "client %s was counted in round %s already", said->client_id,
                  plan->round_id);
         return text;
@@ -254,20 +255,20 @@ static int32_t is_full(const fedn__combiner_engine *engine)
            engine->counts.accepted + engine->counts.checking >= (uint32_t)engine->plan.buffer_size;
 }
 
-/* A member that has no better outcome yet is refused for good; others keep theirs. */
+/* A client that has no better outcome yet is refused for good; others keep theirs. */
 static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said,
-                   fedn__member *member, const char *why, int64_t now_ms)
+                   fedn__participant *client, const char *why, int64_t now_ms)
 {
     int32_t of_this_round =
-        member && fedn__engine_is_open(engine, member) &&
+        client && fedn__combiner_state_is_open(engine, client) &&
         (!said->round_id || strcmp(said->round_id, engine->plan.round_id) == 0) &&
-        member->outcome != FEDN__OUTCOME_ACCEPTED && member->outcome != FEDN__OUTCOME_CHECKING;
+        client->outcome != FEDN__OUTCOME_ACCEPTED && client->outcome != FEDN__OUTCOME_CHECKING;
 
     if (of_this_round)
-        fedn__engine_outcome(engine, member, FEDN__OUTCOME_REFUSED, why, now_ms);
+        fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
     reply(engine, said->call, 0, why);
-    if (!member || strcmp(member->update_id, said->update_id) != 0) {
-        fedn__combiner_action *drop = fedn__engine_act(engine, FEDN__COMBINER_DROP_UPDATE);
+    if (!client || strcmp(client->update_id, said->update_id) != 0) {
+        fedn__combiner_action *drop = fedn__combiner_state_act(engine, FEDN__COMBINER_DROP_UPDATE);
         drop->text = said->update_id;
     }
 }
@@ -275,37 +276,37 @@ static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said
 fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,
                                          const fedn__announcement *said)
 {
-    fedn__member *member = fedn__roster_find(&engine->roster, said->client_id);
+    fedn__participant *client = fedn__roster_find(&engine->roster, said->client_id);
 
-    if (fedn__engine_begin(engine, engine->asked_count + 8) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 8) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     /* the answer to its first announcement was lost: answer, but count nothing twice */
     int32_t again =
-        member && member->update_id[0] && strcmp(member->update_id, said->update_id) == 0;
-    if (again && member->outcome == FEDN__OUTCOME_ACCEPTED) {
+        client && client->update_id[0] && strcmp(client->update_id, said->update_id) == 0;
+    if (again && client->outcome == FEDN__OUTCOME_ACCEPTED) {
         reply(engine, said->call, 1, NULL);
         return FEDN_OK;
     }
-    if (again && member->outcome == FEDN__OUTCOME_CHECKING) {
-        reply(engine, member->reply, 0, "the update was announced again");
-        member->reply = said->call;
+    if (again && client->outcome == FEDN__OUTCOME_CHECKING) {
+        reply(engine, client->reply, 0, "the update was announced again");
+        client->reply = said->call;
         return FEDN_OK;
     }
-    const char *why = objection(engine, said, member);
-    if (!why && member->outcome == FEDN__OUTCOME_CHECKING)
+    const char *why = objection(engine, said, client);
+    if (!why && client->outcome == FEDN__OUTCOME_CHECKING)
         why = "another update of this client is being checked";
     if (!why && is_full(engine))
         why = "the round has the updates that it waits for";
     if (why) {
-        refuse(engine, said, member, why, now_ms);
-        fedn__engine_settle(engine, now_ms);
+        refuse(engine, said, client, why, now_ms);
+        fedn__combiner_state_settle(engine, now_ms);
         return FEDN_OK;
     }
-    snprintf(member->update_id, sizeof member->update_id, "%s", said->update_id);
-    member->num_examples = said->num_examples;
-    member->reply = said->call;
-    fedn__engine_outcome(engine, member, FEDN__OUTCOME_CHECKING, "", now_ms);
-    fedn__engine_act(engine, FEDN__COMBINER_FOLD)->member = member;
+    snprintf(client->update_id, sizeof client->update_id, "%s", said->update_id);
+    client->num_examples = said->num_examples;
+    client->reply = said->call;
+    fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_CHECKING, "", now_ms);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_FOLD)->client = client;
     return FEDN_OK;
 }
 
@@ -313,18 +314,19 @@ fedn_status fedn__combiner_engine_folded(fedn__combiner_engine *engine, int64_t 
                                          const char *client_id, const char *update_id,
                                          const char *error)
 {
-    fedn__member *member = fedn__roster_find(&engine->roster, client_id);
+    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
-    if (!member || member->outcome != FEDN__OUTCOME_CHECKING ||
-        strcmp(member->update_id, update_id) != 0)
+    if (!client || client->outcome != FEDN__OUTCOME_CHECKING ||
+        strcmp(client->update_id, update_id) != 0)
         return FEDN_OK; /* of a round that was cancelled meanwhile */
-    if (fedn__engine_begin(engine, engine->asked_count + 6) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 6) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    fedn__engine_outcome(engine, member, error ? FEDN__OUTCOME_REFUSED : FEDN__OUTCOME_ACCEPTED,
-                         error ? error : "", now_ms);
-    reply(engine, member->reply, error == NULL, member->reason);
-    member->reply = 0;
-    fedn__engine_settle(engine, now_ms);
+    fedn__combiner_state_outcome(engine, client,
+                                 error ? FEDN__OUTCOME_REFUSED : FEDN__OUTCOME_ACCEPTED,
+                                 error ? error : "", now_ms);
+    reply(engine, client->reply, error == NULL, client->reason);
+    client->reply = 0;
+    fedn__combiner_state_settle(engine, now_ms);
     return FEDN_OK;
 }
 
@@ -332,20 +334,20 @@ fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int
                                               const char *client_id, const char *task_id,
                                               const char *reason)
 {
-    fedn__member *member = fedn__roster_find(&engine->roster, client_id);
+    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
-    if (!member || !fedn__engine_is_open(engine, member) ||
-        (task_id && *task_id && strcmp(task_id, member->task_id) != 0) ||
-        member->outcome == FEDN__OUTCOME_ACCEPTED || member->outcome == FEDN__OUTCOME_CHECKING)
+    if (!client || !fedn__combiner_state_is_open(engine, client) ||
+        (task_id && *task_id && strcmp(task_id, client->task_id) != 0) ||
+        client->outcome == FEDN__OUTCOME_ACCEPTED || client->outcome == FEDN__OUTCOME_CHECKING)
         return FEDN_OK;
-    if (fedn__engine_begin(engine, engine->asked_count + 6) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, engine->asked_count + 6) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    fedn__engine_outcome(engine, member, FEDN__OUTCOME_FAILED, reason, now_ms);
-    fedn__engine_settle(engine, now_ms);
+    fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_FAILED, reason, now_ms);
+    fedn__combiner_state_settle(engine, now_ms);
     return FEDN_OK;
 }
 
-void fedn__engine_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms)
+void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms)
 {
     if (now_ms < engine->deadline_ms)
         return;
@@ -367,7 +369,7 @@ static void summary(const fedn__combiner_engine *engine, char *text, size_t byte
              (unsigned)(engine->counts.failed - lost), (unsigned)lost);
 }
 
-void fedn__engine_settle(fedn__combiner_engine *engine, int64_t now_ms)
+void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms)
 {
     char text[FEDN__REASON_BYTES];
     int32_t full = engine->plan.buffer_size > 0 &&
@@ -381,17 +383,17 @@ void fedn__engine_settle(fedn__combiner_engine *engine, int64_t now_ms)
         return;
     for (uint32_t i = 0; i < engine->asked_count; i++)
         if (engine->asked[i]->outcome == FEDN__OUTCOME_PENDING)
-            fedn__engine_outcome(engine, engine->asked[i], FEDN__OUTCOME_LATE,
-                                 full ? "the round had enough updates before"
-                                      : "no answer within round_timeout",
-                                 now_ms);
+            fedn__combiner_state_outcome(engine, engine->asked[i], FEDN__OUTCOME_LATE,
+                                         full ? "the round had enough updates before"
+                                              : "no answer within round_timeout",
+                                         now_ms);
     if (engine->counts.accepted == 0) {
         summary(engine, text, sizeof text);
         give_up(engine, text);
         return;
     }
     engine->state = ROUND_SAVING;
-    fedn__engine_act(engine, FEDN__COMBINER_SAVE);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_SAVE);
 }
 
 fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t now_ms,
@@ -400,13 +402,13 @@ fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t n
     (void)now_ms;
     if (engine->state != ROUND_SAVING || strcmp(engine->plan.round_id, round_id) != 0)
         return FEDN_OK;
-    if (fedn__engine_begin(engine, 2) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     if (error) {
         give_up(engine, error);
         return FEDN_OK;
     }
-    fedn__engine_act(engine, FEDN__COMBINER_REPORT);
+    fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT);
     engine->state = ROUND_NONE;
     return FEDN_OK;
 }
@@ -414,8 +416,8 @@ fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t n
 void fedn__combiner_engine_call_gone(fedn__combiner_engine *engine, const char *client_id,
                                      uint64_t call)
 {
-    fedn__member *member = fedn__roster_find(&engine->roster, client_id);
+    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
-    if (member && member->reply == call)
-        member->reply = 0;
+    if (client && client->reply == call)
+        client->reply = 0;
 }

@@ -16,7 +16,7 @@ struct fedn__combiner_engine {
     int32_t state;
     fedn__round_plan plan; /* of the present round, or of the last one */
     int64_t deadline_ms;
-    fedn__member **asked;
+    fedn__participant **asked;
     uint32_t asked_count;
     fedn__combiner_counts counts;
     char error[FEDN__REASON_BYTES]; /* why the round failed as a whole; "" if it did not */
@@ -30,23 +30,24 @@ struct fedn__combiner_engine {
     uint32_t action_capacity;
     uint32_t action_head;
     uint32_t action_count;
-    char text[FEDN__REASON_BYTES]; /* of an answer to somebody who is no member */
+    char text[FEDN__REASON_BYTES]; /* of an answer to somebody who is no client */
 };
 
 /* Begins an event that will add at most `actions`: after it nothing fails for want of memory. */
-fedn_status fedn__engine_begin(fedn__combiner_engine *engine, uint32_t actions);
-fedn__combiner_action *fedn__engine_act(fedn__combiner_engine *engine, int32_t type);
-void fedn__engine_outcome(fedn__combiner_engine *engine, fedn__member *member, int32_t outcome,
-                          const char *reason, int64_t now_ms);
-/* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked member.
+fedn_status fedn__combiner_state_begin(fedn__combiner_engine *engine, uint32_t actions);
+fedn__combiner_action *fedn__combiner_state_act(fedn__combiner_engine *engine, int32_t type);
+void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participant *client,
+                                  int32_t outcome, const char *reason, int64_t now_ms);
+/* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked client.
  */
-void fedn__engine_settle(fedn__combiner_engine *engine, int64_t now_ms);
+void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms);
 /* The round's part of the events of the same names. */
-fedn_status fedn__engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
-                                     const char *model_id, const char *error, fedn__id_fn ids,
-                                     void *ids_data);
-void fedn__engine_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
-/* The member is taking part in a round that still runs. */
-int32_t fedn__engine_is_open(const fedn__combiner_engine *engine, const fedn__member *member);
+fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
+                                             const char *model_id, const char *error,
+                                             fedn__id_fn ids, void *ids_data);
+void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
+/* The client is taking part in a round that still runs. */
+int32_t fedn__combiner_state_is_open(const fedn__combiner_engine *engine,
+                                     const fedn__participant *client);
 
 #endif

@@ -12,104 +12,104 @@ void fedn__roster_init(fedn__roster *roster, uint32_t limit)
     roster->limit = limit;
 }
 
-static void member_free(fedn__member *member)
+static void client_free(fedn__participant *client)
 {
-    if (!member)
+    if (!client)
         return;
-    fedn__free(member->id);
-    fedn__free(member->name);
-    fedn__free(member);
+    fedn__free(client->id);
+    fedn__free(client->name);
+    fedn__free(client);
 }
 
 void fedn__roster_done(fedn__roster *roster)
 {
     for (int32_t list = 0; list < 2; list++) {
-        for (fedn__member *member = roster->lists[list].oldest, *next; member; member = next) {
-            next = member->newer;
-            member_free(member);
+        for (fedn__participant *client = roster->lists[list].oldest, *next; client; client = next) {
+            next = client->newer;
+            client_free(client);
         }
     }
     fedn__map_done(&roster->by_id);
     fedn__roster_init(roster, roster->limit);
 }
 
-fedn__member *fedn__roster_find(const fedn__roster *roster, const char *client_id)
+fedn__participant *fedn__roster_find(const fedn__roster *roster, const char *client_id)
 {
     return client_id ? fedn__map_get(&roster->by_id, client_id) : NULL;
 }
 
-static void take_out(fedn__roster *roster, fedn__member *member)
+static void take_out(fedn__roster *roster, fedn__participant *client)
 {
-    fedn__member_list *list = &roster->lists[member->asleep];
+    fedn__participant_list *list = &roster->lists[client->asleep];
 
-    if (member->older)
-        member->older->newer = member->newer;
+    if (client->older)
+        client->older->newer = client->newer;
     else
-        list->oldest = member->newer;
-    if (member->newer)
-        member->newer->older = member->older;
+        list->oldest = client->newer;
+    if (client->newer)
+        client->newer->older = client->older;
     else
-        list->newest = member->older;
+        list->newest = client->older;
 }
 
-static void put_newest(fedn__roster *roster, fedn__member *member, int32_t asleep)
+static void put_newest(fedn__roster *roster, fedn__participant *client, int32_t asleep)
 {
-    fedn__member_list *list = &roster->lists[asleep];
+    fedn__participant_list *list = &roster->lists[asleep];
 
-    member->asleep = asleep;
-    member->older = list->newest;
-    member->newer = NULL;
+    client->asleep = asleep;
+    client->older = list->newest;
+    client->newer = NULL;
     if (list->newest)
-        list->newest->newer = member;
+        list->newest->newer = client;
     else
-        list->oldest = member;
-    list->newest = member;
+        list->oldest = client;
+    list->newest = client;
 }
 
 static fedn_status make_room(fedn__roster *roster)
 {
     if (roster->count < roster->limit)
         return FEDN_OK;
-    for (fedn__member *member = roster->lists[1].oldest; member; member = member->newer) {
-        if (member->stream || member->outcome)
+    for (fedn__participant *client = roster->lists[1].oldest; client; client = client->newer) {
+        if (client->stream || client->outcome)
             continue;
-        take_out(roster, member);
-        fedn__map_remove(&roster->by_id, member->id);
+        take_out(roster, client);
+        fedn__map_remove(&roster->by_id, client->id);
         roster->count--;
-        member_free(member);
+        client_free(client);
         return FEDN_OK;
     }
     return FEDN_ERR_LIMIT;
 }
 
-static fedn_status make_member(fedn__roster *roster, const char *client_id, const char *name,
-                               fedn__member **ret)
+static fedn_status make_client(fedn__roster *roster, const char *client_id, const char *name,
+                               fedn__participant **ret)
 {
     fedn_status rc = make_room(roster);
     if (rc != FEDN_OK)
         return rc;
-    fedn__member *member = fedn__alloc_zero(sizeof *member);
-    if (!member)
+    fedn__participant *client = fedn__alloc_zero(sizeof *client);
+    if (!client)
         return FEDN_ERR_NOMEM;
-    member->id = fedn__strdup(client_id);
-    member->name = fedn__strdup(name ? name : "");
-    if (!member->id || !member->name ||
-        fedn__map_set(&roster->by_id, client_id, member) != FEDN_OK) {
-        member_free(member);
+    client->id = fedn__strdup(client_id);
+    client->name = fedn__strdup(name ? name : "");
+    if (!client->id || !client->name ||
+        fedn__map_set(&roster->by_id, client_id, client) != FEDN_OK) {
+        client_free(client);
         return FEDN_ERR_NOMEM;
     }
-    put_newest(roster, member, 1);
+    put_newest(roster, client, 1);
     roster->count++;
-    *ret = member;
+    *ret = client;
     return FEDN_OK;
 }
 
 fedn_status fedn__roster_join(fedn__roster *roster, const char *client_id, const char *name,
-                              fedn__member **ret)
+                              fedn__participant **ret)
 {
     *ret = fedn__roster_find(roster, client_id);
     if (!*ret)
-        return make_member(roster, client_id, name, ret);
+        return make_client(roster, client_id, name, ret);
     if (name && *name && strcmp(name, (*ret)->name) != 0) {
         char *copy = fedn__strdup(name);
         if (!copy)
@@ -120,29 +120,29 @@ fedn_status fedn__roster_join(fedn__roster *roster, const char *client_id, const
     return FEDN_OK;
 }
 
-void fedn__roster_seen(fedn__roster *roster, fedn__member *member, int64_t now_ms)
+void fedn__roster_seen(fedn__roster *roster, fedn__participant *client, int64_t now_ms)
 {
-    if (now_ms > member->last_seen_ms)
-        member->last_seen_ms = now_ms;
-    take_out(roster, member);
-    put_newest(roster, member, 0);
+    if (now_ms > client->last_seen_ms)
+        client->last_seen_ms = now_ms;
+    take_out(roster, client);
+    put_newest(roster, client, 0);
 }
 
-void fedn__roster_sleep(fedn__roster *roster, fedn__member *member)
+void fedn__roster_sleep(fedn__roster *roster, fedn__participant *client)
 {
-    take_out(roster, member);
-    put_newest(roster, member, 1);
+    take_out(roster, client);
+    put_newest(roster, client, 1);
 }
 
-fedn__member *fedn__roster_oldest(const fedn__roster *roster)
+fedn__participant *fedn__roster_oldest(const fedn__roster *roster)
 {
     return roster->lists[0].oldest;
 }
 
-void fedn__roster_set_online(fedn__roster *roster, fedn__member *member, int32_t online)
+void fedn__roster_set_online(fedn__roster *roster, fedn__participant *client, int32_t online)
 {
-    if (member->online == online)
+    if (client->online == online)
         return;
-    member->online = online;
+    client->online = online;
     roster->online += online ? 1 : (uint32_t)-1;
 }

@@ -10,9 +10,9 @@
 #define FEDN__REASON_BYTES 240
 
 /* One client. */
-typedef struct fedn__member {
-    struct fedn__member *older; /* in its list, by when it was last seen */
-    struct fedn__member *newer;
+typedef struct fedn__participant {
+    struct fedn__participant *older; /* in its list, by when it was last seen */
+    struct fedn__participant *newer;
     int32_t asleep; /* which list: 0 awake, 1 asleep */
     char *id;
     char *name;
@@ -29,18 +29,18 @@ typedef struct fedn__member {
     int64_t asked_at_ms;
     int64_t answered_at_ms;
     char reason[FEDN__REASON_BYTES];
-} fedn__member;
+} fedn__participant;
 
-typedef struct fedn__member_list {
-    fedn__member *oldest;
-    fedn__member *newest;
-} fedn__member_list;
+typedef struct fedn__participant_list {
+    fedn__participant *oldest;
+    fedn__participant *newest;
+} fedn__participant_list;
 
-/* Members unseen for longer than the liveness bound sleep in a list of their own, so that looking
+/* Clients unseen for longer than the liveness bound sleep in a list of their own, so that looking
  * for the next one to expire never passes over them. */
 typedef struct fedn__roster {
     fedn__map by_id;
-    fedn__member_list lists[2];
+    fedn__participant_list lists[2];
     uint32_t count;
     uint32_t online;
     uint32_t limit;
@@ -49,17 +49,17 @@ typedef struct fedn__roster {
 void fedn__roster_init(fedn__roster *roster, uint32_t limit);
 void fedn__roster_done(fedn__roster *roster);
 
-fedn__member *fedn__roster_find(const fedn__roster *roster, const char *client_id);
-/* The member of this id, made (asleep) if there is none. A full roster gives up the member that has
+fedn__participant *fedn__roster_find(const fedn__roster *roster, const char *client_id);
+/* The client of this id, made (asleep) if there is none. A full roster gives up the client that has
  * slept longest and takes no part in a round; FEDN_ERR_LIMIT if there is none. An empty name keeps
  * the one that is known. */
 fedn_status fedn__roster_join(fedn__roster *roster, const char *client_id, const char *name,
-                              fedn__member **ret);
+                              fedn__participant **ret);
 /* It was seen now: it is awake, and the newest. */
-void fedn__roster_seen(fedn__roster *roster, fedn__member *member, int64_t now_ms);
-void fedn__roster_sleep(fedn__roster *roster, fedn__member *member);
-/* The awake member that was seen longest ago; NULL: none. */
-fedn__member *fedn__roster_oldest(const fedn__roster *roster);
-void fedn__roster_set_online(fedn__roster *roster, fedn__member *member, int32_t online);
+void fedn__roster_seen(fedn__roster *roster, fedn__participant *client, int64_t now_ms);
+void fedn__roster_sleep(fedn__roster *roster, fedn__participant *client);
+/* The awake client that was seen longest ago; NULL: none. */
+fedn__participant *fedn__roster_oldest(const fedn__roster *roster);
+void fedn__roster_set_online(fedn__roster *roster, fedn__participant *client, int32_t online);
 
 #endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The RPCs of a combiner: one table, one handler a row. */
+#include "roles/combiner/service.h"
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/text.h"
+#include "health.pb-c.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Who calls: the metadata that FEDn's clients attach, else what the message says. NULL: nobody that
+ * could be named. */
+static const char *caller(const fedn__call *call, const Fedn__Client *sender)
+{
+    const char *id = fedn__call_metadata(call, "client");
+
+    if (!id || !*id)
+        id = sender && *sender->client_id ? sender->client_id : sender ? sender->name : NULL;
+    return fedn__text_is_line(id, FEDN__LIMIT_NAME_BYTES) ? id : NULL;
+}
+
+static const char *sender_name(const Fedn__Client *sender)
+{
+    return sender && fedn__text_is_line(sender->name, FEDN__LIMIT_NAME_BYTES) ? sender->name : "";
+}
+
+static void no_caller(fedn__call *call)
+{
+    fedn__call_reject(call, FEDN__RPC_INVALID_ARGUMENT,
+                      "the caller says neither in metadata \"client\" nor in sender who it is");
+}
+
+static void answer(fedn__combiner_service *service, fedn__call *call, const char *text)
+{
+    Fedn__Client self = FEDN__CLIENT__INIT;
+    Fedn__Response response = FEDN__RESPONSE__INIT;
+
+    self.role = FEDN__ROLE__COMBINER;
+    self.name = (char *)(uintptr_t)service->options.name;
+    response.sender = &self;
+    response.response = (char *)(uintptr_t)text;
+    fedn__call_reply(call, &response.base);
+}
+
+/* The answer to a message that became a record, or did not. */
+static void answer_record(fedn__combiner_service *service, fedn__call *call, fedn_status rc,
+                          const char *text)
+{
+    if (rc == FEDN_ERR_NOMEM || rc == FEDN_ERR_LIMIT)
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, fedn_status_string(rc));
+    else
+        answer(service, call, text);
+}
+
+static void held_free(fedn__held_call *held)
+{
+    if (!held)
+        return;
+    fedn__free(held->client_id);
+    fedn__free(held);
+}
+
+static void on_held_closed(fedn__call *call, int32_t cancelled, void *user_data)
+{
+    fedn__held_call *held = user_data;
+    fedn__combiner_service *service = held->service;
+    uint64_t token = (uint64_t)(uintptr_t)held;
+
+    (void)call;
+    (void)cancelled;
+    if (held->update_id[0])
+        fedn__combiner_engine_call_gone(service->engine, held->client_id, token);
+    else
+        fedn__combiner_engine_detach(service->engine, fedn__clock_ms(), held->client_id, token);
+    held_free(held);
+    fedn__combiner_service_drain(service);
+}
+
+static fedn__held_call *hold(fedn__combiner_service *service, fedn__call *call,
+                             const char *client_id, const char *update_id)
+{
+    static const fedn__call_events events = {.closed = on_held_closed};
+    fedn__held_call *held = fedn__alloc_zero(sizeof *held);
+
+    if (!held || !(held->client_id = fedn__strdup(client_id))) {
+        held_free(held);
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, "out of memory");
+        return NULL;
+    }
+    held->service = service;
+    held->call = call;
+    if (update_id)
+        memcpy(held->update_id, update_id, sizeof held->update_id);
+    fedn__call_set_events(call, &events, held);
+    return held;
+}
+
+static void task_stream(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    const Fedn__ClientAvailableMessage *message = (const Fedn__ClientAvailableMessage *)request;
+    const char *id = caller(call, message->sender);
+
+    if (!id) {
+        no_caller(call);
+        return;
+    }
+    fedn__held_call *held = hold(service, call, id, NULL);
+    if (!held)
+        return;
+    if (fedn__combiner_engine_attach(service->engine, fedn__clock_ms(), id,
+                                     sender_name(message->sender),
+                                     (uint64_t)(uintptr_t)held) != FEDN_OK)
+        fedn__call_finish(call, FEDN__RPC_UNAVAILABLE, "out of memory");
+    fedn__combiner_service_drain(service);
+}
+
+static void heartbeat(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    const Fedn__Heartbeat *message = (const Fedn__Heartbeat *)request;
+    const char *id = caller(call, message->sender);
+    Fedn__Response response = FEDN__RESPONSE__INIT;
+
+    if (!id) {
+        no_caller(call);
+        return;
+    }
+    fedn_status rc = fedn__combiner_engine_heartbeat(service->engine, fedn__clock_ms(), id,
+                                                     sender_name(message->sender));
+    if (rc == FEDN_OK) {
+        response.sender = message->sender;
+        response.response = (char *)(uintptr_t) "Heartbeat received";
+        fedn__call_reply(call, &response.base);
+    } else {
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, "the combiner has no room for more clients");
+    }
+    fedn__combiner_service_drain(service);
+}
+
+/* What an update's meta and config say. Texts belong to `meta` and `config`. */
+typedef struct update_meta {
+    json_t *meta;
+    json_t *config;
+    const char *failed; /* the client's own word for a failed training; NULL: it did not fail */
+    double num_examples;
+} update_meta;
+
+static fedn_status read_meta(const Fedn__ModelUpdate *update, update_meta *ret, fedn_error *err)
+{
+    fedn_status rc =
+        fedn__json_parse(update->meta, strlen(update->meta), 0, "meta", &ret->meta, err);
+    if (rc != FEDN_OK)
+        return rc;
+    if (fedn__text_equal(fedn__json_string(ret->meta, "status", ""), "failed")) {
+        ret->failed = fedn__json_string(ret->meta, "error", "training failed");
+        return FEDN_OK;
+    }
+    const char *config =
+        *update->config ? update->config : fedn__json_string(ret->meta, "config", NULL);
+    if (config) {
+        rc = fedn__json_parse(config, strlen(config), 0, "config", &ret->config, err);
+        if (rc != FEDN_OK)
+            return rc;
+    }
+    const json_t *training = json_object_get(ret->meta, "training_metadata");
+    ret->num_examples = fedn__json_number(training, "num_examples", NAN);
+    if (isnan(ret->num_examples))
+        return fedn__error(err, FEDN_ERR_FORMAT,
+                           "meta has no number training_metadata.num_examples");
+    return FEDN_OK;
+}
+
+static void announce(fedn__combiner_service *service, fedn__held_call *held,
+                     const Fedn__ModelUpdate *update)
+{
+    update_meta meta = {.num_examples = NAN};
+    fedn_error err = {0};
+    const char *path = NULL;
+    int64_t now = fedn__clock_ms();
+
+    fedn_status rc = read_meta(update, &meta, &err);
+    if (rc == FEDN_OK && !meta.failed)
+        rc = fedn__shelf_update(service->shelf, held->update_id, held->client_id, &path, &err);
+    fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
+                               .client_id = held->client_id,
+                               .update_id = held->update_id,
+                               .model_id = update->model_id,
+                               .round_id = fedn__json_string(meta.config, "round_id", NULL),
+                               .session_id = fedn__json_string(meta.config, "session_id", NULL),
+                               .num_examples = meta.num_examples,
+                               .upload_error = rc == FEDN_OK ? NULL : err.message};
+    if (meta.failed) {
+        rc = fedn__combiner_engine_task_failed(service->engine, now, held->client_id, NULL,
+                                               meta.failed);
+        answer(service, held->call, "RECEIVED failure of a task");
+    } else {
+        rc = fedn__combiner_engine_update(service->engine, now, &said);
+        if (rc != FEDN_OK)
+            fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, "out of memory");
+    }
+    fedn__combiner_service_drain(service);
+    json_decref(meta.meta);
+    json_decref(meta.config);
+}
+
+static void model_update(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    const Fedn__ModelUpdate *update = (const Fedn__ModelUpdate *)request;
+    const char *client_id = caller(call, update->sender);
+    char id[FEDN__UUID_TEXT];
+    fedn__uuid uuid;
+
+    if (!client_id) {
+        no_caller(call);
+        return;
+    }
+    if (!fedn__uuid_parse(update->model_update_id, &uuid)) {
+        answer(service, call, "REFUSED ModelUpdate: model_update_id is not a UUID");
+        return;
+    }
+    fedn__uuid_format(&uuid, id);
+    fedn__held_call *held = hold(service, call, client_id, id);
+    if (held)
+        announce(service, held, update);
+}
+
+void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action)
+{
+    fedn__held_call *held = (fedn__held_call *)(uintptr_t)action->token;
+    char text[FEDN__REASON_BYTES + 80];
+
+    if (action->ok)
+        snprintf(text, sizeof text, "RECEIVED ModelUpdate %s from client %.64s", held->update_id,
+                 held->client_id);
+    else
+        snprintf(text, sizeof text, "REFUSED ModelUpdate %s: %s", held->update_id,
+                 action->text ? action->text : "");
+    answer(service, held->call, text);
+}
+
+void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action)
+{
+    const fedn__participant *client = action->client;
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+    const fedn__model_task *other = action->task;
+    fedn__held_call *held = (fedn__held_call *)(uintptr_t)client->stream;
+    Fedn__Client sender = FEDN__CLIENT__INIT;
+    Fedn__Client receiver = FEDN__CLIENT__INIT;
+    Fedn__TaskRequest task = FEDN__TASK_REQUEST__INIT;
+    char time[FEDN__TIME_TEXT];
+    char id[FEDN__UUID_TEXT];
+
+    if (!held)
+        return; /* gone since; it gets the task when it comes back */
+    fedn__uuid_new_text(id);
+    fedn__text_space_time(fedn__clock_wall_us(), time);
+    sender.role = FEDN__ROLE__COMBINER;
+    sender.name = (char *)(uintptr_t)service->options.name;
+    receiver.role = FEDN__ROLE__CLIENT;
+    receiver.client_id = client->id;
+    task.sender = &sender;
+    task.receiver = &receiver;
+    task.timestamp = time;
+    task.type = other ? (Fedn__StatusType)other->type : FEDN__STATUS_TYPE__MODEL_UPDATE;
+    task.model_id = (char *)(uintptr_t)(other ? other->model_id : plan->model_id);
+    task.session_id = (char *)(uintptr_t)(other ? other->session_id : plan->session_id);
+    task.data = other ? other->data : plan->config;
+    task.correlation_id = other ? id : (char *)(uintptr_t)client->task_id;
+    fedn_status rc = fedn__call_send(held->call, &task.base);
+    if (rc != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "task for client %s: %s",
+                        client->id, fedn_status_string(rc));
+}
+
+static void status(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    const Fedn__Status *message = (const Fedn__Status *)request;
+    const char *id = caller(call, message->sender);
+
+    if (!id) {
+        no_caller(call);
+        return;
+    }
+    if (message->log_level == FEDN__LOG_LEVEL__ERROR && *message->correlation_id &&
+        message->type == FEDN__STATUS_TYPE__MODEL_UPDATE) {
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "client %s failed: %s", id,
+                        message->status);
+        fedn__combiner_engine_task_failed(service->engine, fedn__clock_ms(), id,
+                                          message->correlation_id, message->status);
+        fedn__combiner_service_drain(service);
+    }
+    answer_record(service, call, fedn__records_status(service->records, id, message),
+                  "Status received.");
+}
+
+/* The handlers of messages that only become records differ in a type and an answer. */
+#define RECORD_HANDLER(name, Message, record, text)                                                \
+    static void name(void *service_data, fedn__call *call, const ProtobufCMessage *request)        \
+    {                                                                                              \
+        fedn__combiner_service *service = service_data;                                            \
+        const Message *message = (const Message *)request;                                         \
+        const char *id = caller(call, message->sender);                                            \
+        if (!id)                                                                                   \
+            no_caller(call);                                                                       \
+        else                                                                                       \
+            answer_record(service, call, record(service->records, id, message), text);             \
+    }
+
+RECORD_HANDLER(validation, Fedn__ModelValidation, fedn__records_validation,
+               "RECEIVED ModelValidation")
+RECORD_HANDLER(prediction, Fedn__ModelPrediction, fedn__records_prediction,
+               "RECEIVED ModelPrediction")
+RECORD_HANDLER(metric, Fedn__ModelMetric, fedn__records_metrics, "")
+RECORD_HANDLER(attribute, Fedn__AttributeMessage, fedn__records_attributes, "")
+RECORD_HANDLER(telemetry, Fedn__TelemetryMessage, fedn__records_telemetry, "")
+
+static void list_active(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    const Fedn__ListClientsRequest *message = (const Fedn__ListClientsRequest *)request;
+    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
+    Fedn__ClientList list = FEDN__CLIENT_LIST__INIT;
+    uint32_t room = message->channel == FEDN__QUEUE__TASK_QUEUE ? roster->online : 0;
+    Fedn__Client *clients = fedn__alloc_array(room, sizeof *clients);
+    Fedn__Client **places = fedn__alloc_array(room, sizeof *places);
+
+    if (!clients || !places) {
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, "out of memory");
+    } else {
+        for (const fedn__participant *c = fedn__roster_oldest(roster); c && list.n_client < room;
+             c = c->newer) {
+            if (!c->online)
+                continue;
+            Fedn__Client *entry = &clients[list.n_client];
+            fedn__client__init(entry);
+            entry->role = FEDN__ROLE__CLIENT;
+            entry->name = c->id; /* FEDn lists the id, not the name */
+            entry->client_id = c->id;
+            places[list.n_client++] = entry;
+        }
+        list.client = places;
+        fedn__call_reply(call, &list.base);
+    }
+    fedn__free(clients);
+    fedn__free(places);
+}
+
+static void accepting(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    fedn__combiner_service *service = service_data;
+    Fedn__ConnectionResponse response = FEDN__CONNECTION_RESPONSE__INIT;
+
+    (void)request;
+    response.status =
+        fedn__combiner_engine_roster(service->engine)->online < service->options.max_clients
+            ? FEDN__CONNECTION_STATUS__ACCEPTING
+            : FEDN__CONNECTION_STATUS__NOT_ACCEPTING;
+    fedn__call_reply(call, &response.base);
+}
+
+static void health(void *service_data, fedn__call *call, const ProtobufCMessage *request)
+{
+    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+
+    (void)service_data;
+    if (*((const Grpc__Health__V1__HealthCheckRequest *)request)->service) {
+        fedn__call_reject(call, FEDN__RPC_NOT_FOUND, "unknown service");
+        return;
+    }
+    response.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    fedn__call_reply(call, &response.base);
+}
+
+/* method, kind, request, handler */
+#define METHODS(X)                                                                                 \
+    X("/fedn.Combiner/TaskStream", FEDN__STREAM_OUT, client_available_message, task_stream)        \
+    X("/fedn.Combiner/SendModelUpdate", FEDN__UNARY, model_update, model_update)                   \
+    X("/fedn.Combiner/SendModelValidation", FEDN__UNARY, model_validation, validation)             \
+    X("/fedn.Combiner/SendModelPrediction", FEDN__UNARY, model_prediction, prediction)             \
+    X("/fedn.Combiner/SendModelMetric", FEDN__UNARY, model_metric, metric)                         \
+    X("/fedn.Combiner/SendAttributeMessage", FEDN__UNARY, attribute_message, attribute)            \
+    X("/fedn.Combiner/SendTelemetryMessage", FEDN__UNARY, telemetry_message, telemetry)            \
+    X("/fedn.Connector/SendStatus", FEDN__UNARY, status, status)                                   \
+    X("/fedn.Connector/SendHeartbeat", FEDN__UNARY, heartbeat, heartbeat)                          \
+    X("/fedn.Connector/ListActiveClients", FEDN__UNARY, list_clients_request, list_active)         \
+    X("/fedn.Connector/AcceptingClients", FEDN__UNARY, connection_request, accepting)
+
+uint32_t fedn__combiner_methods(fedn__combiner_service *service,
+                                fedn__method ret[FEDN__COMBINER_METHODS])
+{
+    const fedn__method rows[] = {
+#define ROW(path_, kind_, message_, handler_)                                                      \
+    {.path = (path_),                                                                              \
+     .kind = (kind_),                                                                              \
+     .request = &fedn__##message_##__descriptor,                                                   \
+     .open = (handler_),                                                                           \
+     .service = service},
+        METHODS(ROW)
+#undef ROW
+            {.path = "/grpc.health.v1.Health/Check",
+             .kind = FEDN__UNARY,
+             .request = &grpc__health__v1__health_check_request__descriptor,
+             .open = health,
+             .service = service},
+    };
+    uint32_t count = sizeof rows / sizeof rows[0];
+
+    memcpy(ret, rows, sizeof rows);
+    fedn__transfer_methods(&service->host, ret + count);
+    return count + 2;
+}

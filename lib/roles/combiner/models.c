@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Models that move between a combiner and the tier above: the global model down, the partial up. A
+ * transfer that the link broke is made again when it can be. */
+#include "roles/combiner/service.h"
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RETRY_MS 300
+
+typedef struct fedn__fetch {
+    struct fedn__fetch *next;
+    fedn__combiner_service *service;
+    char model_id[FEDN__UUID_TEXT];
+    char *path;
+    fedn__transfer *transfer; /* NULL: waits for the link or its pause */
+    fedn__timer retry;
+} fedn__fetch;
+
+static void task_id(char id[FEDN__UUID_TEXT], void *user_data)
+{
+    (void)user_data;
+    fedn__uuid_new_text(id);
+}
+
+static void tell_engine(fedn__combiner_service *service, const char *model_id, const char *error)
+{
+    if (fedn__combiner_engine_model_ready(service->engine, fedn__clock_ms(), model_id, error,
+                                          task_id, NULL) != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "out of memory: the round with model %s waits for its time-out", model_id);
+}
+
+static void transfer_ended(fedn__combiner_service *service)
+{
+    service->transfers--;
+    if (service->stopping && service->transfers == 0 && service->uplink_gone)
+        fedn__flag_set(&service->quiet);
+}
+
+static void fetch_free(fedn__fetch *fetch)
+{
+    fedn__fetch **place = &fetch->service->fetches;
+
+    while (*place && *place != fetch)
+        place = &(*place)->next;
+    if (*place)
+        *place = fetch->next;
+    fedn__loop_timer_cancel(fetch->service->loop, &fetch->retry);
+    fedn__free(fetch->path);
+    fedn__free(fetch);
+}
+
+/* The model is here, or will not come. */
+static void fetch_settle(fedn__fetch *fetch, const char *error)
+{
+    fedn__combiner_service *service = fetch->service;
+    char model_id[FEDN__UUID_TEXT];
+
+    memcpy(model_id, fetch->model_id, sizeof model_id);
+    fetch_free(fetch);
+    tell_engine(service, model_id, error);
+    fedn__combiner_service_drain(service);
+}
+
+static void on_fetched(fedn_status status, const fedn_error *why, uint64_t bytes, void *user_data)
+{
+    fedn__fetch *fetch = user_data;
+    fedn__combiner_service *service = fetch->service;
+    fedn_error err = {0};
+    char text[FEDN__REASON_BYTES];
+
+    (void)bytes;
+    fetch->transfer = NULL;
+    transfer_ended(service);
+    if (service->stopping) {
+        fetch_free(fetch);
+        return;
+    }
+    if (status == FEDN_OK)
+        status = fedn__shelf_add_model(service->shelf, fetch->model_id, &err);
+    else if (why)
+        err = *why;
+    if (status == FEDN_OK) {
+        fetch_settle(fetch, NULL);
+    } else if (fedn_status_is_retryable(status)) {
+        fedn__loop_timer_set(service->loop, &fetch->retry,
+                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+    } else {
+        snprintf(text, sizeof text, "global model %s: %.180s", fetch->model_id, err.message);
+        fetch_settle(fetch, text);
+    }
+}
+
+static void fetch_start(fedn__fetch *fetch)
+{
+    fedn__combiner_service *service = fetch->service;
+    fedn_error err = {0};
+
+    if (fetch->transfer || !fedn__uplink_is_up(service->uplink))
+        return;
+    fedn_status rc = fedn__transfer_download(
+        fedn__uplink_channel(service->uplink), service->pool, fetch->model_id, NULL, fetch->path,
+        service->options.max_model_bytes, on_fetched, fetch, &fetch->transfer, &err);
+    if (rc == FEDN_OK)
+        service->transfers++;
+    else
+        fedn__loop_timer_set(service->loop, &fetch->retry,
+                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+}
+
+static void on_fetch_retry(fedn__timer *timer, void *user_data)
+{
+    (void)timer;
+    fetch_start(user_data);
+}
+
+static int32_t is_fetching(const fedn__combiner_service *service, const char *model_id)
+{
+    for (const fedn__fetch *f = service->fetches; f; f = f->next)
+        if (strcmp(f->model_id, model_id) == 0)
+            return 1;
+    return 0;
+}
+
+void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id)
+{
+    fedn__blob *blob = NULL;
+
+    if (fedn__shelf_model(service->shelf, model_id, &blob, NULL) == FEDN_OK) {
+        fedn__blob_unref(blob);
+        tell_engine(service, model_id, NULL);
+        return;
+    }
+    if (is_fetching(service, model_id))
+        return;
+    fedn__fetch *fetch = fedn__alloc_zero(sizeof *fetch);
+    if (fetch)
+        fetch->path = fedn__shelf_model_path(service->shelf, model_id);
+    if (!fetch || !fetch->path) {
+        fedn__free(fetch);
+        tell_engine(service, model_id, "out of memory");
+        return;
+    }
+    fetch->service = service;
+    snprintf(fetch->model_id, sizeof fetch->model_id, "%s", model_id);
+    fetch->retry.fn = on_fetch_retry;
+    fetch->retry.user_data = fetch;
+    fetch->next = service->fetches;
+    service->fetches = fetch;
+    fetch_start(fetch);
+}
+
+static void handover_free(fedn__combiner_service *service)
+{
+    fedn__handover *handover = service->handover;
+
+    if (!handover)
+        return;
+    service->handover = NULL;
+    fedn__loop_timer_cancel(service->loop, &handover->retry);
+    if (handover->path)
+        unlink(handover->path);
+    fedn__blob_unref(handover->blob);
+    fedn__free(handover->path);
+    fedn__free(handover);
+}
+
+static void saved(fedn__combiner_service *service, const char *round_id, const char *error)
+{
+    if (fedn__combiner_engine_saved(service->engine, fedn__clock_ms(), round_id, error) != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "out of memory: round %s is not reported", round_id);
+    fedn__combiner_service_drain(service);
+}
+
+static void handover_start(fedn__handover *handover);
+
+static void on_handed_over(fedn_status status, const fedn_error *why, uint64_t bytes,
+                           void *user_data)
+{
+    fedn__handover *handover = user_data;
+    fedn__combiner_service *service = handover->service;
+
+    (void)bytes;
+    handover->transfer = NULL;
+    transfer_ended(service);
+    if (service->stopping || service->handover != handover) {
+        if (service->handover != handover)
+            fedn__free(handover);
+        return;
+    }
+    if (status == FEDN_OK) {
+        handover->done = 1;
+        unlink(handover->path);
+        saved(service, handover->round_id, NULL);
+    } else if (fedn_status_is_retryable(status)) {
+        fedn__loop_timer_set(service->loop, &handover->retry,
+                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+    } else {
+        saved(service, handover->round_id, why ? why->message : fedn_status_string(status));
+    }
+}
+
+static void handover_start(fedn__handover *handover)
+{
+    fedn__combiner_service *service = handover->service;
+    fedn_error err = {0};
+
+    if (handover->done || handover->transfer || !handover->blob ||
+        !fedn__uplink_is_up(service->uplink))
+        return;
+    if (fedn__transfer_upload(fedn__uplink_channel(service->uplink), handover->partial_id, NULL,
+                              handover->blob, on_handed_over, handover, &handover->transfer,
+                              &err) == FEDN_OK)
+        service->transfers++;
+    else
+        fedn__loop_timer_set(service->loop, &handover->retry,
+                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+}
+
+static void on_handover_retry(fedn__timer *timer, void *user_data)
+{
+    (void)timer;
+    handover_start(user_data);
+}
+
+static void on_saved(const fedn__fold_result *result, const char *id, void *user_data)
+{
+    fedn__combiner_service *service = user_data;
+    fedn__handover *handover = service->handover;
+    fedn_error err = result->err;
+    fedn_status rc = result->status;
+
+    if (service->stopping || !handover || strcmp(handover->partial_id, id) != 0)
+        return; /* the round was cancelled meanwhile */
+    handover->folded = *result;
+    if (rc == FEDN_OK)
+        rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
+    if (rc == FEDN_OK)
+        handover_start(handover);
+    else
+        saved(service, handover->round_id, err.message);
+}
+
+/* A transfer of the former round's partial may still run: it is cancelled, and frees itself. */
+static void handover_replace(fedn__combiner_service *service)
+{
+    fedn__handover *before = service->handover;
+
+    if (!before)
+        return;
+    if (!before->transfer) {
+        handover_free(service);
+        return;
+    }
+    service->handover = NULL;
+    fedn__loop_timer_cancel(service->loop, &before->retry);
+    unlink(before->path);
+    fedn__free(before->path);
+    before->path = NULL;
+    fedn__blob_unref(before->blob);
+    before->blob = NULL;
+    fedn__transfer_cancel(before->transfer);
+}
+
+void fedn__combiner_save(fedn__combiner_service *service)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+
+    handover_replace(service);
+    fedn__handover *handover = fedn__alloc_zero(sizeof *handover);
+    if (handover) {
+        fedn__uuid_new_text(handover->partial_id);
+        handover->path = fedn__shelf_partial_path(service->shelf, handover->partial_id);
+    }
+    if (!handover || !handover->path) {
+        fedn__free(handover);
+        saved(service, plan->round_id, "out of memory");
+        return;
+    }
+    handover->service = service;
+    snprintf(handover->round_id, sizeof handover->round_id, "%s", plan->round_id);
+    handover->retry.fn = on_handover_retry;
+    handover->retry.user_data = handover;
+    service->handover = handover;
+    if (fedn__fold_save(service->fold, handover->path, handover->partial_id, on_saved, service) !=
+        FEDN_OK)
+        saved(service, plan->round_id, "out of memory");
+}
+
+void fedn__combiner_retry_models(fedn__combiner_service *service)
+{
+    for (fedn__fetch *fetch = service->fetches, *next; fetch; fetch = next) {
+        next = fetch->next;
+        fetch_start(fetch);
+    }
+    if (service->handover)
+        handover_start(service->handover);
+}
+
+const fedn__handover *fedn__combiner_handover(const fedn__combiner_service *service)
+{
+    return service->handover;
+}
+
+void fedn__combiner_models_stop(fedn__combiner_service *service)
+{
+    for (fedn__fetch *fetch = service->fetches, *next; fetch; fetch = next) {
+        next = fetch->next;
+        if (fetch->transfer)
+            fedn__transfer_cancel(fetch->transfer);
+        else
+            fetch_free(fetch);
+    }
+    handover_replace(service);
+}

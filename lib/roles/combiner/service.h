@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The shell of a combiner: RPCs, files and timers become events of the engine, its actions become
+ * RPCs, files and timers. Everything but start and stop happens on the loop. */
+#ifndef FEDN__ROLES_COMBINER_SERVICE_H
+#define FEDN__ROLES_COMBINER_SERVICE_H
+
+#include "core/config.h"
+#include "core/thread.h"
+#include "roles/combiner/engine.h"
+#include "roles/combiner/fold.h"
+#include "roles/combiner/records.h"
+#include "roles/combiner/shelf.h"
+#include "roles/combiner/uplink.h"
+#include "rpc/server.h"
+#include "rpc/transfer.h"
+
+/* What the properties say, read once. Texts are the configuration's. */
+typedef struct fedn__combiner_options {
+    const char *name;
+    const char *listen;
+    const char *host;
+    const char *fqdn;
+    const char *reducer;
+    const char *state_dir;
+    uint32_t max_clients;
+    uint32_t max_uploads;
+    uint32_t workers;
+    int64_t liveness_ms;
+    int64_t reconnect_max_ms;
+    int64_t drain_ms;
+    uint64_t max_model_bytes;
+} fedn__combiner_options;
+
+/* A call that the engine knows by its address: a task stream, or an announcement to be answered. */
+typedef struct fedn__held_call {
+    struct fedn__combiner_service *service;
+    fedn__call *call;
+    char *client_id;
+    char update_id[FEDN__UUID_TEXT]; /* "" for a stream */
+} fedn__held_call;
+
+/* Sends what changed, but not more often than every so many milliseconds. */
+typedef struct fedn__pacer {
+    fedn__timer timer;
+    int64_t sent_at_ms;
+    int32_t dirty;
+} fedn__pacer;
+
+typedef struct fedn__combiner_service {
+    fedn__combiner_options options;
+    const fedn__log *log;
+    char combiner_id[FEDN__UUID_TEXT];
+    fedn__loop *loop;
+    fedn__pool *pool;
+    fedn__server *server;
+    fedn__shelf *shelf;
+    fedn__fold *fold;
+    fedn__uplink *uplink;
+    fedn__records *records;
+    fedn__combiner_engine *engine;
+    fedn__transfer_host host;
+    fedn__timer engine_timer;
+    fedn__pacer roster_pacer;
+    fedn__pacer progress_pacer;
+    fedn__map changed;               /* client ids whose state the tier above has not heard of */
+    struct fedn__handover *handover; /* the partial on its way up; NULL: none */
+    struct fedn__fetch *fetches;
+    uint32_t transfers; /* of models, that still run */
+    int32_t draining;
+    int32_t stopping;
+    fedn__flag quiet; /* uplink and transfers are gone */
+    int32_t uplink_gone;
+} fedn__combiner_service;
+
+fedn_status fedn__combiner_service_start(fedn__combiner_service *service,
+                                         const fedn__combiner_options *options,
+                                         const fedn__log *log, fedn_error *err);
+/* Also after a start that failed; not on the loop. */
+void fedn__combiner_service_stop(fedn__combiner_service *service);
+
+/* Carries out what the engine asks for; after every event. */
+void fedn__combiner_service_drain(fedn__combiner_service *service);
+
+/* methods.c: the table of RPCs. */
+#define FEDN__COMBINER_METHODS 20
+uint32_t fedn__combiner_methods(fedn__combiner_service *service,
+                                fedn__method ret[FEDN__COMBINER_METHODS]);
+void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action);
+void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action);
+
+/* upstream.c: what goes to and comes from the tier above. */
+void fedn__combiner_from_above(void *service, const Fedn__Tier__V1__Down *message);
+void fedn__combiner_link_up(void *service, int32_t fresh);
+void fedn__combiner_link_down(void *service);
+void fedn__combiner_note_roster(fedn__combiner_service *service, const fedn__participant *client);
+void fedn__combiner_note_progress(fedn__combiner_service *service);
+void fedn__combiner_send_report(fedn__combiner_service *service, const char *error);
+void fedn__combiner_pacers_init(fedn__combiner_service *service);
+
+/* models.c: models that move between the tiers. */
+void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);
+void fedn__combiner_save(fedn__combiner_service *service);
+void fedn__combiner_retry_models(fedn__combiner_service *service);
+void fedn__combiner_models_stop(fedn__combiner_service *service);
+/* Of the partial that was handed over last. */
+const struct fedn__handover *fedn__combiner_handover(const fedn__combiner_service *service);
+
+typedef struct fedn__handover {
+    fedn__combiner_service *service;
+    char round_id[FEDN__LIMIT_ID_BYTES + 1];
+    char partial_id[FEDN__UUID_TEXT];
+    char *path;
+    fedn__blob *blob;
+    fedn__transfer *transfer; /* NULL: waits for the link */
+    fedn__timer retry;
+    fedn__fold_result folded;
+    int32_t done; /* the tier above has it */
+} fedn__handover;
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files that a combiner holds: updates, global models, partials. */
+#include "roles/combiner/shelf.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "core/fs.h"
+#include "core/map.h"
+#include "core/text.h"
+#include <string.h>
+#include <unistd.h>
+
+#define MODELS_KEPT 3 /* global models: the present one, the next, one for who is slow */
+
+typedef struct update {
+    struct update *next; /* complete ones, oldest first */
+    struct update *previous;
+    char id[FEDN__UUID_TEXT];
+    char *owner;
+    char *path;
+    int32_t complete;
+} update;
+
+typedef struct model {
+    char id[FEDN__UUID_TEXT];
+    char *path;
+    fedn__blob *blob;
+} model;
+
+struct fedn__shelf {
+    char *dirs[3]; /* updates, models, partials */
+    int lock_fd;
+    fedn__shelf_limits limits;
+    fedn__map updates;
+    update *oldest; /* of the complete ones */
+    update *newest;
+    uint32_t receiving;
+    uint32_t waiting;
+    model models[MODELS_KEPT]; /* newest first */
+};
+
+static const char *const dir_names[3] = {"updates", "models", "partials"};
+
+static void update_free(update *u)
+{
+    if (!u)
+        return;
+    fedn__free(u->owner);
+    fedn__free(u->path);
+    fedn__free(u);
+}
+
+static void model_done(model *m)
+{
+    if (m->path)
+        unlink(m->path);
+    fedn__free(m->path);
+    fedn__blob_unref(m->blob);
+    memset(m, 0, sizeof *m);
+}
+
+fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, fedn__shelf **ret,
+                             fedn_error *err)
+{
+    *ret = NULL;
+    fedn__shelf *shelf = fedn__alloc_zero(sizeof *shelf);
+    if (!shelf)
+        return fedn__error_nomem(err);
+    shelf->lock_fd = -1;
+    shelf->limits = *limits;
+    fedn__map_init(&shelf->updates);
+    fedn_status rc = fedn__fs_mkdirs(dir, err);
+    if (rc == FEDN_OK)
+        rc = fedn__fs_lock(dir, &shelf->lock_fd, err);
+    for (uint32_t i = 0; rc == FEDN_OK && i < 3; i++) {
+        shelf->dirs[i] = fedn__fs_join(dir, dir_names[i]);
+        rc = shelf->dirs[i] ? fedn__fs_remove_tree(shelf->dirs[i], err) : fedn__error_nomem(err);
+        if (rc == FEDN_OK)
+            rc = fedn__fs_mkdirs(shelf->dirs[i], err);
+    }
+    if (rc != FEDN_OK)
+        fedn__shelf_close(shelf);
+    else
+        *ret = shelf;
+    return rc;
+}
+
+void fedn__shelf_close(fedn__shelf *shelf)
+{
+    uint64_t place = 0;
+    void *value = NULL;
+
+    if (!shelf)
+        return;
+    while (fedn__map_next(&shelf->updates, &place, NULL, &value)) {
+        update *u = value;
+        unlink(u->path);
+        update_free(u);
+    }
+    fedn__map_done(&shelf->updates);
+    for (uint32_t i = 0; i < MODELS_KEPT; i++)
+        model_done(&shelf->models[i]);
+    for (uint32_t i = 0; i < 3; i++)
+        fedn__free(shelf->dirs[i]);
+    if (shelf->lock_fd >= 0)
+        close(shelf->lock_fd);
+    fedn__free(shelf);
+}
+
+static void link_complete(fedn__shelf *shelf, update *u)
+{
+    u->complete = 1;
+    u->previous = shelf->newest;
+    u->next = NULL;
+    if (shelf->newest)
+        shelf->newest->next = u;
+    else
+        shelf->oldest = u;
+    shelf->newest = u;
+    shelf->waiting++;
+}
+
+static void unlink_complete(fedn__shelf *shelf, update *u)
+{
+    if (u->previous)
+        u->previous->next = u->next;
+    else
+        shelf->oldest = u->next;
+    if (u->next)
+        u->next->previous = u->previous;
+    else
+        shelf->newest = u->previous;
+    shelf->waiting--;
+}
+
+static void forget(fedn__shelf *shelf, update *u)
+{
+    if (u->complete)
+        unlink_complete(shelf, u);
+    else
+        shelf->receiving--;
+    fedn__map_remove(&shelf->updates, u->id);
+    update_free(u);
+}
+
+/* Why an id that is known cannot be uploaded now; FEDN_OK if it may be replaced. */
+static fedn_status check_known(const update *u, const char *owner, fedn_error *err)
+{
+    if (strcmp(u->owner, owner) != 0)
+        return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client",
+                           u->id);
+    if (!u->complete)
+        return fedn__error(err, FEDN_ERR_STATE, "model update %s is being uploaded already", u->id);
+    return FEDN_OK;
+}
+
+static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *owner, update **ret,
+                              fedn_error *err)
+{
+    update *u = fedn__alloc_zero(sizeof *u);
+    if (!u)
+        return fedn__error_nomem(err);
+    memcpy(u->id, id, sizeof u->id);
+    u->owner = fedn__strdup(owner);
+    u->path = fedn__fs_join(shelf->dirs[0], id);
+    if (!u->owner || !u->path || fedn__map_set(&shelf->updates, id, u) != FEDN_OK) {
+        update_free(u);
+        return fedn__error_nomem(err);
+    }
+    shelf->receiving++;
+    *ret = u;
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
+                               char **ret_path, fedn_error *err)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+    fedn_status rc = FEDN_OK;
+
+    *ret_path = NULL;
+    if (u)
+        rc = check_known(u, owner, err);
+    if (rc == FEDN_OK && shelf->receiving >= shelf->limits.max_uploads)
+        rc = fedn__error(err, FEDN_ERR_UNAVAILABLE,
+                         "combiner.max_uploads %u uploads are in progress: try again",
+                         (unsigned)shelf->limits.max_uploads);
+    if (rc != FEDN_OK)
+        return rc;
+    if (u) {
+        unlink_complete(shelf, u);
+        u->complete = 0;
+        shelf->receiving++;
+    } else {
+        rc = add_update(shelf, id, owner, &u, err);
+    }
+    if (rc == FEDN_OK && !(*ret_path = fedn__strdup(u->path))) {
+        forget(shelf, u);
+        rc = fedn__error_nomem(err);
+    }
+    return rc;
+}
+
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok, uint64_t bytes)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+
+    (void)bytes;
+    if (!u || u->complete)
+        return;
+    if (!ok) {
+        unlink(u->path);
+        forget(shelf, u);
+        return;
+    }
+    shelf->receiving--;
+    link_complete(shelf, u);
+    /* updates that were never announced do not fill the disk */
+    if (shelf->waiting > shelf->limits.max_waiting) {
+        unlink(shelf->oldest->path);
+        forget(shelf, shelf->oldest);
+    }
+}
+
+fedn_status fedn__shelf_update(fedn__shelf *shelf, const char *id, const char *owner,
+                               const char **ret_path, fedn_error *err)
+{
+    const update *u = fedn__map_get(&shelf->updates, id);
+
+    *ret_path = NULL;
+    if (!u)
+        return fedn__error(err, FEDN_ERR_NOT_FOUND, "model update %s was not uploaded", id);
+    if (*u->owner && strcmp(u->owner, owner) != 0)
+        return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client", id);
+    if (!u->complete)
+        return fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
+    *ret_path = u->path;
+    return FEDN_OK;
+}
+
+void fedn__shelf_drop(fedn__shelf *shelf, const char *id)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+
+    if (!u || !u->complete)
+        return; /* one in progress is ended by its call */
+    unlink(u->path);
+    forget(shelf, u);
+}
+
+char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
+{
+    return fedn__fs_join(shelf->dirs[1], id);
+}
+
+char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id)
+{
+    return fedn__fs_join(shelf->dirs[2], id);
+}
+
+fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err)
+{
+    model fresh = {.path = fedn__shelf_model_path(shelf, id)};
+
+    if (!fresh.path)
+        return fedn__error_nomem(err);
+    fedn_status rc = fedn__blob_from_file(fresh.path, &fresh.blob, err);
+    if (rc != FEDN_OK) {
+        fedn__free(fresh.path);
+        return rc;
+    }
+    memcpy(fresh.id, id, sizeof fresh.id);
+    model_done(&shelf->models[MODELS_KEPT - 1]); /* readers keep their reference */
+    memmove(&shelf->models[1], &shelf->models[0], (MODELS_KEPT - 1) * sizeof shelf->models[0]);
+    shelf->models[0] = fresh;
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret, fedn_error *err)
+{
+    *ret = NULL;
+    for (uint32_t i = 0; i < MODELS_KEPT; i++) {
+        if (shelf->models[i].path && strcmp(shelf->models[i].id, id) == 0) {
+            *ret = fedn__blob_ref(shelf->models[i].blob);
+            return FEDN_OK;
+        }
+    }
+    return fedn__error(err, FEDN_ERR_NOT_FOUND, "model %s is not here", id);
+}

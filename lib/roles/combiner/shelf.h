@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files that a combiner holds: updates that came in, global models that go out, partials that go
+ * up. Loop thread only. */
+#ifndef FEDN__ROLES_COMBINER_SHELF_H
+#define FEDN__ROLES_COMBINER_SHELF_H
+
+#include "core/blob.h"
+#include "core/uuid.h"
+
+typedef struct fedn__shelf fedn__shelf;
+
+typedef struct fedn__shelf_limits {
+    uint64_t max_model_bytes;
+    uint32_t max_uploads; /* in progress */
+    uint32_t max_waiting; /* complete, not announced yet */
+} fedn__shelf_limits;
+
+/* Makes the directory, locks it against other processes, removes what a crash left. */
+fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, fedn__shelf **ret,
+                             fedn_error *err);
+void fedn__shelf_close(fedn__shelf *shelf);
+
+/* A client begins to upload an update: where to. `owner` is who calls; "" if it did not say.
+ * FEDN_ERR_DENIED: the id is somebody else's; FEDN_ERR_STATE: it is being uploaded or in use;
+ * FEDN_ERR_LIMIT. Caller frees the path. */
+fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
+                               char **ret_path, fedn_error *err);
+/* The upload is complete (ok 1), or nothing of it is left. */
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok, uint64_t bytes);
+/* The file of a complete update of this owner; the path is the shelf's. FEDN_ERR_NOT_FOUND,
+ * FEDN_ERR_STATE still being uploaded, FEDN_ERR_DENIED another owner's. */
+fedn_status fedn__shelf_update(fedn__shelf *shelf, const char *id, const char *owner,
+                               const char **ret_path, fedn_error *err);
+void fedn__shelf_drop(fedn__shelf *shelf, const char *id);
+
+/* Global models. Path for a download; caller frees. */
+char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id);
+/* A file that was downloaded to that path; the newest few are kept. */
+fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err);
+/* New reference, or FEDN_ERR_NOT_FOUND. */
+fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret,
+                              fedn_error *err);
+
+/* "<dir>/partials/<id>"; caller frees. */
+char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id);
+
+#endif

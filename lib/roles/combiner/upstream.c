@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Messages between a combiner and the tier above: orders that come, changes and reports that go. */
+#include "roles/combiner/service.h"
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/text.h"
+#include <string.h>
+
+#define PACE_MS      100
+#define MOST_CHANGES 1000 /* in one roster message */
+
+static void send_up(fedn__combiner_service *service, Fedn__Tier__V1__Up *up, const char *what)
+{
+    fedn_status rc = fedn__uplink_send(service->uplink, up);
+
+    if (rc != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner", "%s is not sent: %s", what,
+                        fedn_status_string(rc));
+}
+
+/* ---- roster ---- */
+
+static void fill_change(const fedn__combiner_service *service, const char *client_id,
+                        Fedn__Tier__V1__RosterChange *change, int64_t now_ms)
+{
+    const fedn__participant *client =
+        fedn__roster_find(fedn__combiner_engine_roster(service->engine), client_id);
+
+    fedn__tier__v1__roster_change__init(change);
+    change->client_id = (char *)(uintptr_t)client_id;
+    if (!client)
+        return;
+    change->name = client->name;
+    change->online = client->online;
+    change->last_seen_ms = fedn__clock_wall_us() / 1000 - (now_ms - client->last_seen_ms);
+}
+
+/* Empties the set of changed clients into messages of bounded size. */
+static void send_roster(fedn__combiner_service *service)
+{
+    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
+    Fedn__Tier__V1__RosterChange *changes = fedn__alloc_array(MOST_CHANGES, sizeof *changes);
+    Fedn__Tier__V1__RosterChange **places = fedn__alloc_array(MOST_CHANGES, sizeof *places);
+    int64_t now = fedn__clock_ms();
+    uint64_t place = 0;
+    const char *id = NULL;
+    Fedn__Tier__V1__Roster message = FEDN__TIER__V1__ROSTER__INIT;
+    Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
+    int32_t more = changes && places;
+
+    up.body_case = FEDN__TIER__V1__UP__BODY_ROSTER;
+    up.roster = &message;
+    message.active = roster->online;
+    message.changes = places;
+    while (more) {
+        more = fedn__map_next(&service->changed, &place, &id, NULL);
+        if (more) {
+            fill_change(service, id, &changes[message.n_changes], now);
+            places[message.n_changes] = &changes[message.n_changes];
+            message.n_changes++;
+        }
+        if (!more || message.n_changes == MOST_CHANGES) {
+            send_up(service, &up, "the roster");
+            message.n_changes = 0;
+        }
+    }
+    fedn__map_done(&service->changed);
+    fedn__free(changes);
+    fedn__free(places);
+}
+
+static void send_progress(fedn__combiner_service *service)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+    fedn__combiner_counts counts = fedn__combiner_engine_counts(service->engine);
+    Fedn__Tier__V1__RoundProgress message = FEDN__TIER__V1__ROUND_PROGRESS__INIT;
+    Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
+
+    if (fedn__combiner_engine_is_idle(service->engine))
+        return; /* the report has said it all */
+    message.session_id = (char *)(uintptr_t)plan->session_id;
+    message.round_id = (char *)(uintptr_t)plan->round_id;
+    message.asked = counts.asked;
+    message.accepted = counts.accepted;
+    message.refused = counts.refused;
+    message.failed = counts.failed;
+    up.body_case = FEDN__TIER__V1__UP__BODY_PROGRESS;
+    up.progress = &message;
+    send_up(service, &up, "the progress of the round");
+}
+
+/* ---- pacing: the first change goes at once, later ones together ---- */
+
+static void pace(fedn__combiner_service *service, fedn__pacer *pacer,
+                 void (*send)(fedn__combiner_service *))
+{
+    int64_t now = fedn__clock_ms();
+
+    pacer->dirty = 1;
+    if (pacer->timer.place != 0 || !fedn__uplink_is_up(service->uplink))
+        return;
+    int64_t due = pacer->sent_at_ms + PACE_MS;
+    if (due > now && fedn__loop_timer_set(service->loop, &pacer->timer, due * 1000000) == FEDN_OK)
+        return;
+    pacer->dirty = 0;
+    pacer->sent_at_ms = now;
+    send(service);
+}
+
+static void on_roster_due(fedn__timer *timer, void *user_data)
+{
+    fedn__combiner_service *service = user_data;
+
+    (void)timer;
+    if (service->roster_pacer.dirty)
+        pace(service, &service->roster_pacer, send_roster);
+}
+
+static void on_progress_due(fedn__timer *timer, void *user_data)
+{
+    fedn__combiner_service *service = user_data;
+
+    (void)timer;
+    if (service->progress_pacer.dirty)
+        pace(service, &service->progress_pacer, send_progress);
+}
+
+void fedn__combiner_pacers_init(fedn__combiner_service *service)
+{
+    service->roster_pacer.timer.fn = on_roster_due;
+    service->roster_pacer.timer.user_data = service;
+    service->progress_pacer.timer.fn = on_progress_due;
+    service->progress_pacer.timer.user_data = service;
+    fedn__map_init(&service->changed);
+}
+
+void fedn__combiner_note_roster(fedn__combiner_service *service, const fedn__participant *client)
+{
+    if (fedn__map_set(&service->changed, client->id, service) == FEDN_OK)
+        pace(service, &service->roster_pacer, send_roster);
+}
+
+void fedn__combiner_note_progress(fedn__combiner_service *service)
+{
+    pace(service, &service->progress_pacer, send_progress);
+}
+
+/* ---- the report of a round ---- */
+
+static void fill_outcome(const fedn__participant *client, Fedn__Tier__V1__ClientOutcome *outcome)
+{
+    fedn__tier__v1__client_outcome__init(outcome);
+    outcome->client_id = client->id;
+    outcome->name = client->name;
+    outcome->outcome = (char *)(uintptr_t)fedn__outcome_name(client->outcome);
+    outcome->reason = (char *)(uintptr_t)client->reason;
+    outcome->num_examples = client->num_examples;
+    outcome->seconds = (double)(client->answered_at_ms - client->asked_at_ms) / 1000;
+}
+
+void fedn__combiner_send_report(fedn__combiner_service *service, const char *error)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+    const fedn__handover *handover = service->handover;
+    uint32_t asked = 0;
+    fedn__participant *const *clients = fedn__combiner_engine_asked(service->engine, &asked);
+    Fedn__Tier__V1__ClientOutcome *outcomes = fedn__alloc_array(asked, sizeof *outcomes);
+    Fedn__Tier__V1__ClientOutcome **places = fedn__alloc_array(asked, sizeof *places);
+    Fedn__Tier__V1__RoundReport report = FEDN__TIER__V1__ROUND_REPORT__INIT;
+    Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
+
+    report.session_id = (char *)(uintptr_t)plan->session_id;
+    report.round_id = (char *)(uintptr_t)plan->round_id;
+    report.round_config = plan->config;
+    report.expected = asked;
+    report.required = plan->clients_required;
+    if (error)
+        report.error = (char *)(uintptr_t)error;
+    if (!error && handover && strcmp(handover->round_id, plan->round_id) == 0) {
+        report.partial_id = (char *)(uintptr_t)handover->partial_id;
+        report.weight = handover->folded.weight;
+        report.count = (uint32_t)handover->folded.count;
+        report.seconds_aggregation = handover->folded.seconds;
+    }
+    for (uint32_t i = 0; outcomes && places && i < asked; i++) {
+        fill_outcome(clients[i], &outcomes[i]);
+        places[i] = &outcomes[i];
+        if (outcomes[i].seconds > report.seconds_training)
+            report.seconds_training = outcomes[i].seconds;
+        report.n_clients++;
+    }
+    report.clients = places;
+    up.body_case = FEDN__TIER__V1__UP__BODY_REPORT;
+    up.report = &report;
+    send_up(service, &up, "the report of the round");
+    fedn__log_write(service->log, error ? FEDN_LOG_WARNING : FEDN_LOG_INFO, "combiner",
+                    "round %s of session %s: %u of %u updates%s%s", plan->round_id,
+                    plan->session_id, (unsigned)report.count, (unsigned)asked, error ? ": " : "",
+                    error ? error : "");
+    fedn__free(outcomes);
+    fedn__free(places);
+}
+
+/* ---- orders from above ---- */
+
+static fedn_status copy_list(char *const *from, size_t count, char ***to, uint32_t *ret_count)
+{
+    *to = NULL;
+    *ret_count = 0;
+    if (count == 0)
+        return FEDN_OK;
+    *to = fedn__alloc_array(count, sizeof **to);
+    if (!*to)
+        return FEDN_ERR_NOMEM;
+    for (; *ret_count < count; ++*ret_count)
+        if (!((*to)[*ret_count] = fedn__strdup(from[*ret_count])))
+            return FEDN_ERR_NOMEM;
+    return FEDN_OK;
+}
+
+/* An id into its field; FEDN_ERR_PROTOCOL if it is too long or none. */
+static fedn_status copy_id(const char *from, char *to, size_t room)
+{
+    if (!fedn__text_is_line(from, room - 1))
+        return FEDN_ERR_PROTOCOL;
+    memcpy(to, from, strlen(from) + 1);
+    return FEDN_OK;
+}
+
+static fedn_status copy_model_id(const char *from, char to[FEDN__UUID_TEXT])
+{
+    fedn__uuid uuid;
+
+    if (!fedn__uuid_parse(from, &uuid))
+        return FEDN_ERR_PROTOCOL;
+    fedn__uuid_format(&uuid, to);
+    return FEDN_OK;
+}
+
+static fedn_status plan_from(const Fedn__Tier__V1__RoundStart *start, fedn__round_plan *plan)
+{
+    fedn_status rc = copy_id(start->session_id, plan->session_id, sizeof plan->session_id);
+
+    if (rc == FEDN_OK)
+        rc = copy_id(start->round_id, plan->round_id, sizeof plan->round_id);
+    if (rc == FEDN_OK)
+        rc = copy_model_id(start->model_id, plan->model_id);
+    if (rc == FEDN_OK)
+        rc = copy_list(start->selected_clients, start->n_selected_clients, &plan->selected,
+                       &plan->selected_count);
+    if (rc != FEDN_OK)
+        return rc;
+    plan->aggregator = fedn__strdup(*start->aggregator ? start->aggregator : "fedavg");
+    plan->aggregator_kwargs = fedn__strdup(start->aggregator_kwargs);
+    plan->helper_type = fedn__strdup(start->helper_type);
+    plan->config = fedn__strdup(start->round_config);
+    plan->clients_required = start->clients_required;
+    plan->buffer_size = start->buffer_size;
+    plan->timeout_ms = start->round_timeout_ms;
+    if (!plan->aggregator || !plan->aggregator_kwargs || !plan->helper_type || !plan->config)
+        return FEDN_ERR_NOMEM;
+    return FEDN_OK;
+}
+
+static fedn_status round_start(fedn__combiner_service *service,
+                               const Fedn__Tier__V1__RoundStart *start)
+{
+    fedn__round_plan plan = {0};
+
+    fedn_status rc = plan_from(start, &plan);
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_engine_round_start(service->engine, fedn__clock_ms(), &plan);
+    fedn__round_plan_done(&plan);
+    return rc;
+}
+
+static fedn_status model_task(fedn__combiner_service *service,
+                              const Fedn__Tier__V1__ModelTask *order)
+{
+    fedn__model_task task = {.type = order->type};
+    fedn_status rc = copy_id(order->session_id, task.session_id, sizeof task.session_id);
+
+    if (rc == FEDN_OK)
+        rc = copy_model_id(order->model_id, task.model_id);
+    if (rc == FEDN_OK && !(task.data = fedn__strdup(order->data)))
+        rc = FEDN_ERR_NOMEM;
+    if (rc == FEDN_OK)
+        rc = copy_list(order->selected_clients, order->n_selected_clients, &task.selected,
+                       &task.selected_count);
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_engine_model_task(service->engine, fedn__clock_ms(), &task);
+    fedn__model_task_done(&task);
+    return rc;
+}
+
+void fedn__combiner_from_above(void *user_data, const Fedn__Tier__V1__Down *message)
+{
+    fedn__combiner_service *service = user_data;
+    fedn_status rc = FEDN_OK;
+
+    switch (message->body_case) {
+    case FEDN__TIER__V1__DOWN__BODY_START:
+        rc = round_start(service, message->start);
+        break;
+    case FEDN__TIER__V1__DOWN__BODY_CANCEL:
+        rc = fedn__combiner_engine_round_cancel(service->engine, fedn__clock_ms(),
+                                                message->cancel->session_id,
+                                                message->cancel->round_id);
+        break;
+    case FEDN__TIER__V1__DOWN__BODY_TASK:
+        rc = model_task(service, message->task);
+        break;
+    default:
+        break;
+    }
+    if (rc != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "an order of the reducer is not carried out: %s", fedn_status_string(rc));
+    fedn__combiner_service_drain(service);
+}
+
+void fedn__combiner_link_up(void *user_data, int32_t fresh)
+{
+    fedn__combiner_service *service = user_data;
+    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
+
+    for (const fedn__participant *c = fedn__roster_oldest(roster); fresh && c; c = c->newer)
+        if (c->online)
+            fedn__map_set(&service->changed, c->id, service);
+    send_roster(service);
+    service->roster_pacer.dirty = 0;
+    fedn__combiner_retry_models(service);
+}
+
+void fedn__combiner_link_down(void *user_data)
+{
+    (void)user_data; /* collecting goes on; what is to be sent is kept by the link */
+}
