@@ -266,13 +266,14 @@ static void read_done(fedn__tag *tag, int32_t ok)
     fedn__call *call = FEDN__OWNER(tag, fedn__call, on_read);
     grpc_byte_buffer *buffer = call->incoming;
 
-    (void)ok;
     call->incoming = NULL;
     call->reading = 0;
     if (buffer)
         deliver(call, buffer);
-    else
+    else if (ok && !grpc_call_failed_before_recv_message(call->grpc))
         deliver_end(call);
+    else
+        call->read_ended = 1; /* broken off, which the closed event tells */
     settle(call);
 }
 
