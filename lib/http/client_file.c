@@ -12,6 +12,7 @@ static fedn_status take_body(fedn__transfer *transfer, char **ret_body, fedn_err
     return *ret_body ? FEDN_OK : fedn__error_nomem(err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract of client.h */
 fedn_status fedn__http_send_file(fedn__http_client *client, const fedn__http_call *call,
                                  const char *path, const char *const *fields,
                                  fedn__http_progress_fn progress, void *user_data,
@@ -55,6 +56,7 @@ static fedn_status take_file(void *opaque, const void *data, uint64_t bytes, fed
     return rc == FEDN_OK ? fedn__fs_write(sink->fd, data, bytes, err) : rc;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract of client.h */
 fedn_status fedn__http_fetch_file(fedn__http_client *client, const fedn__http_call *call,
                                   const char *path, fedn__http_progress_fn progress,
                                   void *user_data, int32_t *ret_status, char **ret_body,

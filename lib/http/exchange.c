@@ -249,6 +249,7 @@ static enum MHD_Result answer(fedn__http_request *request)
     return fedn__response_send(&response);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd gives the parameters */
 enum MHD_Result fedn__exchange_step(void *server, struct MHD_Connection *connection,
                                     const char *url, const char *method, const char *version,
                                     const char *data, size_t *bytes, void **exchange)

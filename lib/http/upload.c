@@ -50,12 +50,13 @@ fedn_status fedn__field_add(fedn__http_request *request, const char *name, int32
 static fedn_status open_file(fedn__http_request *request, fedn_error *err)
 {
     char name[FEDN__UUID_TEXT + sizeof SUFFIX];
+    char id[FEDN__UUID_TEXT];
     fedn__upload *upload = &request->upload;
 
     if (upload->path)
         return fedn__error(err, FEDN_ERR_FORMAT, "the form has more than one file");
-    fedn__uuid_new_text(name);
-    strcat(name, SUFFIX);
+    fedn__uuid_new_text(id);
+    snprintf(name, sizeof name, "%s" SUFFIX, id);
     upload->path = fedn__fs_join(request->server->upload_dir, name);
     if (!upload->path)
         return fedn__error_nomem(err);
@@ -91,7 +92,8 @@ static fedn_status begin_file(fedn__http_request *request, const char *file_name
     return request->upload.file_name ? FEDN_OK : fedn__error_nomem(err);
 }
 
-/* A piece of a part. A browser sends an empty file name for "none chosen". */
+/* A piece of a part. A browser sends an empty file name for "none chosen".
+ * NOLINTNEXTLINE(readability-function-size): libmicrohttpd gives the parameters */
 static enum MHD_Result on_part(void *opaque, enum MHD_ValueKind kind, const char *name,
                                const char *file_name, const char *type, const char *encoding,
                                const char *data, uint64_t offset, size_t bytes)

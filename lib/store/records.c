@@ -10,9 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-static const fedn__store_backend *const backends[] = {&fedn__store_mem, &fedn__store_sqlite};
-
-enum { BACKENDS = sizeof backends / sizeof *backends };
+static const fedn__store_backend *const backends[] = {&fedn__store_mem, &fedn__store_sqlite, NULL};
 
 struct fedn__store {
     const fedn__store_backend *backend;
@@ -21,7 +19,7 @@ struct fedn__store {
 
 static const fedn__store_backend *find_backend(const char *url, const char **ret_rest)
 {
-    for (int i = 0; i < BACKENDS; i++) {
+    for (int i = 0; backends[i]; i++) {
         size_t len = strlen(backends[i]->scheme);
         if (strncmp(url, backends[i]->scheme, len) == 0 && url[len] == ':') {
             *ret_rest = url + len + 1;

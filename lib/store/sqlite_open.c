@@ -209,20 +209,23 @@ fedn_status fedn__sqlite_open(const char *file, void **ret_self, fedn_error *err
     pthread_mutex_init(&self->read_mutex, NULL);
     self->lock_fd = -1;
     self->file = fedn__strdup(file);
-    if (!self->file)
+    if (!self->file) {
         rc = fedn__error_nomem(err);
-    if (rc == FEDN_OK)
-        rc = take_lock(file, &self->lock_fd, err);
+        goto out;
+    }
+    rc = take_lock(file, &self->lock_fd, err);
     if (rc == FEDN_OK)
         rc = make_file(file, err);
     if (rc == FEDN_OK)
         rc = connect_and_prepare(self, err);
-    if (rc != FEDN_OK) {
-        fedn__sqlite_close(self);
-        return rc;
-    }
+    if (rc != FEDN_OK)
+        goto out;
     *ret_self = self;
-    return FEDN_OK;
+    self = NULL;
+out:
+    if (self)
+        fedn__sqlite_close(self);
+    return rc;
 }
 
 void fedn__sqlite_close(void *opaque)

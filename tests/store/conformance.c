@@ -67,19 +67,18 @@ void drop(bench *b, int32_t kind, const char *id)
 
 char *list_ids(bench *b, int32_t kind, const fedn__query *query)
 {
+    enum { ROOM = 4096 };
     fedn_error err;
     json_t *list = NULL;
     json_t *document = NULL;
     size_t i = 0;
-    char *ids = calloc(1, 4096);
+    size_t len = 0;
+    char *ids = calloc(1, ROOM);
 
     assert_ok(fedn__store_list(b->store, kind, query, &list, NULL, &err), &err);
-    json_array_foreach(list, i, document)
-    {
-        if (i)
-            strcat(ids, " ");
-        strcat(ids, json_string_value(json_object_get(document, "id")));
-    }
+    json_array_foreach(list, i, document) len +=
+        (size_t)snprintf(ids + len, ROOM - len, "%s%s", i ? " " : "",
+                         json_string_value(json_object_get(document, "id")));
     json_decref(list);
     return ids;
 }

@@ -287,9 +287,8 @@ static fedn_status out_of_memory_run(void *arg)
     fedn__query query = {.filters = &filter, .filter_count = 1};
     const fedn__change changes[] = {{FEDN__KIND_MODEL, "a", document},
                                     {FEDN__KIND_MODEL, "b", document}};
-    char *url = strdup(b->url);
-    if (strcmp(b->backend, "mem") != 0)
-        memcpy(strstr(url, "store.db"), "again.db", 8);
+    char url[512];
+    snprintf(url, sizeof url, "%s%s", b->url, strcmp(b->backend, "mem") == 0 ? "" : ".again");
     fedn_status rc = fedn__store_open(url, &store, &err);
     if (rc == FEDN_OK) {
         rc = fedn__store_apply(store, changes, 2, &err);
@@ -306,7 +305,6 @@ static fedn_status out_of_memory_run(void *arg)
     json_decref(list);
     json_decref(document);
     json_decref(value);
-    free(url);
     return rc;
 }
 

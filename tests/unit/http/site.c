@@ -99,7 +99,7 @@ static void get_blob(void *service, const fedn__http_request *request,
 static void get_error(void *service, const fedn__http_request *request,
                       fedn__http_response *response)
 {
-    fedn_status code = atoi(fedn__http_param(request, "code"));
+    fedn_status code = (fedn_status)strtol(fedn__http_param(request, "code"), NULL, 10);
     fedn_error err;
 
     (void)service;
@@ -181,7 +181,8 @@ static void redirect(void *service, const fedn__http_request *request,
 {
     (void)service;
     fedn__http_add_header(response, "Location", fedn__http_query(request, "to"));
-    fedn__http_reply_message(response, atoi(fedn__http_param(request, "status")), "moved");
+    fedn__http_reply_message(
+        response, (int32_t)strtol(fedn__http_param(request, "status"), NULL, 10), "moved");
 }
 
 static void circle(void *service, const fedn__http_request *request, fedn__http_response *response)

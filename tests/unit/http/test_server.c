@@ -268,8 +268,8 @@ static void garbage_is_answered_or_cut(void **state)
         "GET /echo/a HTTP/9.9\r\n\r\n",
         "GET /echo/a HTTP/1.1\r\nno colon\r\nConnection: close\r\n\r\n",
         "POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: -1\r\n\r\n",
-        "POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "zz\r\n",
+        ("POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "zz\r\n"),
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

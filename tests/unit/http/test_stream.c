@@ -21,9 +21,8 @@ typedef struct follower {
 static fedn_status on_line(const char *line, void *user_data)
 {
     follower *f = user_data;
-    int number = 0;
 
-    if (sscanf(line, "line %d", &number) != 1)
+    if (strncmp(line, "line ", 5) != 0 || line[5] < '0' || line[5] > '9')
         return FEDN_ERR_FORMAT;
     f->lines++;
     if (f->more)

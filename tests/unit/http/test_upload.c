@@ -2,9 +2,9 @@
  * Bodies that become files: multipart and raw, whole, malformed, over the bound. */
 #include "http/server.h"
 
+#include "core/buffer.h"
 #include "core/fs.h"
 #include "site.h"
-#include <dirent.h>
 #include <stdlib.h>
 
 #define HEAD "POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -178,25 +178,26 @@ static void too_many_and_too_large_fields_are_refused(void **state)
 {
     site *s = *state;
     static const char part[] = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
-    char *body = calloc(1, FEDN__LIMIT_HTTP_BODY + 65536);
+    fedn__buffer body;
 
-    for (int i = 0; i <= FEDN__LIMIT_HTTP_PAIRS; i++) {
-        strcat(body, part);
-        strcat(body, "x\r\n");
-    }
-    strcat(body, "--XX--\r\n");
-    char *raw = post(s, FORM, body);
+    fedn__buffer_init(&body, 2 * FEDN__LIMIT_HTTP_BODY);
+    for (int i = 0; i <= FEDN__LIMIT_HTTP_PAIRS; i++)
+        fedn__buffer_add_format(&body, "%sx\r\n", part);
+    fedn__buffer_add_text(&body, "--XX--\r\n");
+    char *raw = post(s, FORM, fedn__buffer_text(&body));
     assert_non_null(strstr(raw, " 413 "));
     assert_non_null(strstr(raw, "64 fields"));
     free(raw);
-    strcpy(body, part);
-    memset(body + strlen(body), 'x', FEDN__LIMIT_HTTP_BODY + 1);
-    strcat(body, "\r\n--XX--\r\n");
-    raw = post(s, FORM, body);
+    fedn__buffer_clear(&body);
+    fedn__buffer_add_text(&body, part);
+    for (uint64_t i = 0; i <= FEDN__LIMIT_HTTP_BODY; i++)
+        fedn__buffer_add(&body, "x", 1);
+    fedn__buffer_add_text(&body, "\r\n--XX--\r\n");
+    raw = post(s, FORM, fedn__buffer_text(&body));
     assert_non_null(strstr(raw, " 413 "));
     assert_non_null(strstr(raw, "fields of the form"));
     free(raw);
-    free(body);
+    fedn__buffer_done(&body);
 }
 
 static void broken_off_upload_leaves_nothing(void **state)

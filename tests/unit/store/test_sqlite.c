@@ -234,7 +234,7 @@ static void stored_text_that_is_damaged_is_an_error(void **state)
 /* A bound on file sizes is as good as a full disk: writes fail half-way. */
 static int fill_up(const place *p)
 {
-    const struct rlimit bound = {300 * 1024, 300 * 1024};
+    const struct rlimit bound = {300000, 300000};
     fedn__store *store = NULL;
     fedn_error err = {0};
     char text[8192];
