@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The shell's side of one task: its global model, its callback, its update, its answer. */
+#include "roles/client/service_state.h"
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/fs.h"
+#include "core/text.h"
+#include "fedn.pb-c.h"
+#include <stddef.h>
+#include <string.h>
+
+#define FEDN__OWNER_OF(pointer, type, member)                                                      \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* A transfer has ended: 1 if anybody still waits for it. */
+static int32_t transfer_over(const fedn__errand *errand)
+{
+    fedn__client_service *service = errand->service;
+
+    if (service->transfer == errand->transfer)
+        service->transfer = NULL;
+    if (service->transfer_step != errand->step)
+        return 0;
+    service->transfer_step = 0;
+    return 1;
+}
+
+static double seconds_since(int64_t begun_ns)
+{
+    return (double)(fedn__clock_ns() - begun_ns) / 1e9;
+}
+
+static void keep_newest(fedn__client_service *service, fedn__errand *errand)
+{
+    if (service->model_path)
+        (void)fedn__fs_unlink(service->model_path, NULL);
+    fedn__free(service->model_path);
+    service->model_path = errand->path;
+    errand->path = NULL;
+    service->fetch_s = seconds_since(errand->begun_ns);
+}
+
+static void on_fetched(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+{
+    fedn__errand *errand = user_data;
+    fedn__client_service *service = errand->service;
+
+    (void)bytes;
+    if (!transfer_over(errand)) {
+        (void)fedn__fs_unlink(errand->path, NULL);
+        fedn__errand_free(errand);
+        return;
+    }
+    if (status == FEDN_OK)
+        keep_newest(service, errand);
+    fedn__client_engine_fetched(service->engine, fedn__clock_ms(), errand->step, status,
+                                status == FEDN_OK ? "" : err->message);
+    fedn__errand_free(errand);
+    fedn__client_drain(service);
+}
+
+void fedn__client_fetch(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn_error err = {0};
+    fedn_status rc = FEDN_OK;
+
+    fedn__errand *errand = fedn__errand_new(service, action);
+    if (errand)
+        errand->path =
+            fedn__strf("%s/model-%llu", service->work_dir, (unsigned long long)++service->serial);
+    if (!errand || !errand->path)
+        rc = fedn__error_nomem(&err);
+    if (rc == FEDN_OK)
+        rc = fedn__transfer_download(service->channel, service->pool, action->order->model_id,
+                                     service->id, errand->path, service->options->max_model_bytes,
+                                     on_fetched, errand, &errand->transfer, &err);
+    if (rc == FEDN_OK) {
+        service->transfer = errand->transfer;
+        service->transfer_step = action->step;
+        return;
+    }
+    fedn__errand_free(errand);
+    fedn__client_engine_fetched(service->engine, fedn__clock_ms(), action->step, rc, err.message);
+    fedn__client_drain(service);
+}
+
+static void job_free(fedn__client_job *job)
+{
+    if (!job)
+        return;
+    fedn__task_free(job->task);
+    fedn__free(job);
+}
+
+static void on_done(fedn__post *post)
+{
+    fedn__client_job *job = FEDN__OWNER_OF(post, fedn__client_job, done_post);
+    fedn__client_service *service = job->service;
+    int32_t has_model = job->task->order->type == FEDN_TASK_TRAIN;
+
+    fedn__client_engine_ran(service->engine, fedn__clock_ms(), job->status, has_model,
+                            job->err.message);
+    fedn__client_drain(service);
+}
+
+static void on_progress(fedn__post *post)
+{
+    fedn__client_job *job = FEDN__OWNER_OF(post, fedn__client_job, progress_post);
+    fedn__client_service *service = job->service;
+    uint64_t done = 0;
+    uint64_t total = 0;
+
+    atomic_store(&job->progress_posted, 0);
+    if (!service->channel)
+        return;
+    fedn__task_get_progress(job->task, &done, &total);
+    const fedn__reporter reporter = fedn__client_reporter(service);
+    /* the next one says the same and more */
+    (void)fedn__report_progress(&reporter, job->task->order, done, total);
+}
+
+/* On the callback's thread. */
+static void post_progress(void *user_data)
+{
+    fedn__client_job *job = user_data;
+
+    if (atomic_exchange(&job->progress_posted, 1) == 0)
+        fedn__loop_post(job->service->loop, &job->progress_post);
+}
+
+static fedn_status job_new(fedn__client_service *service, const fedn__order *order,
+                           fedn__client_job **ret, fedn_error *err)
+{
+    fedn__client_job *job = fedn__alloc_zero(sizeof *job);
+
+    *ret = NULL;
+    if (!job)
+        return fedn__error_nomem(err);
+    job->service = service;
+    job->done_post.fn = on_done;
+    job->progress_post.fn = on_progress;
+    atomic_init(&job->progress_posted, 0);
+    job->timings.fetch_s = service->fetch_s;
+    service->fetch_s = 0; /* the next task may find the model here */
+    const fedn__task_setup setup = {
+        .order = order,
+        .work_dir = service->work_dir,
+        .model_path = service->model_path,
+        .model_format = service->options->model_format,
+        .stopping = &service->stopping,
+        .serial = ++service->serial,
+        .progress = post_progress,
+        .user_data = job,
+    };
+    fedn_status rc = fedn__task_new(&setup, &job->task, err);
+    if (rc != FEDN_OK) {
+        job_free(job);
+        return rc;
+    }
+    *ret = job;
+    return FEDN_OK;
+}
+
+void fedn__client_run(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn_error err = {0};
+
+    fedn_status rc = job_new(service, action->order, &service->job, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__queue_push(service->queue, service->job);
+    if (rc == FEDN_OK)
+        return;
+    if (!err.message[0])
+        (void)fedn__error(&err, rc, "the callback could not be started");
+    fedn__client_engine_ran(service->engine, fedn__clock_ms(), rc, 0, err.message);
+    fedn__client_drain(service);
+}
+
+static const fedn__callback *callback_of(const fedn__client_service *service, fedn_task_type type)
+{
+    const fedn__client_options *options = service->options;
+
+    if (type == FEDN_TASK_TRAIN)
+        return &options->train;
+    return type == FEDN_TASK_VALIDATE ? &options->validate : &options->predict;
+}
+
+fedn_status fedn__client_service_work(fedn__client_service *service, int64_t deadline_ns)
+{
+    void *item = NULL;
+
+    fedn_status rc = fedn__queue_pop(service->queue, deadline_ns, &item);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__client_job *job = item;
+    const fedn__callback *callback = callback_of(service, job->task->order->type);
+    if (fedn_task_is_cancelled(job->task))
+        job->status = fedn__error(&job->err, FEDN_ERR_CANCELLED, "the task was cancelled");
+    else
+        job->status = fedn__task_run(job->task, callback->fn, callback->user_data, &job->err);
+    fedn__loop_post(service->loop, &job->done_post);
+    return FEDN_OK;
+}
+
+void fedn__client_cancel(fedn__client_service *service)
+{
+    service->transfer_step = 0;
+    if (service->transfer)
+        fedn__transfer_cancel(service->transfer);
+    if (service->job)
+        fedn__task_cancel(service->job->task);
+}
+
+static void on_uploaded(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+{
+    fedn__errand *errand = user_data;
+    fedn__client_service *service = errand->service;
+
+    (void)bytes;
+    if (!transfer_over(errand)) {
+        fedn__errand_free(errand);
+        return;
+    }
+    service->job->timings.upload_s = seconds_since(errand->begun_ns);
+    fedn__client_engine_uploaded(service->engine, fedn__clock_ms(), errand->step, status,
+                                 status == FEDN_OK ? "" : err->message);
+    fedn__errand_free(errand);
+    fedn__client_drain(service);
+}
+
+void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn__client_job *job = service->job;
+    fedn__blob *blob = NULL;
+    fedn_error err = {0};
+
+    /* Every try has a name of its own: FEDn's combiner appends a second try to what it has. */
+    fedn__uuid_new_text(job->update_id);
+    fedn__errand *errand = fedn__errand_new(service, action);
+    fedn_status rc = errand ? fedn__blob_from_file(job->task->update_path, &blob, &err)
+                            : fedn__error_nomem(&err);
+    if (rc == FEDN_OK)
+        rc = fedn__transfer_upload(service->channel, job->update_id, service->id, blob, on_uploaded,
+                                   errand, &errand->transfer, &err);
+    (void)fedn__blob_unref(blob);
+    if (rc == FEDN_OK) {
+        service->transfer = errand->transfer;
+        service->transfer_step = action->step;
+        return;
+    }
+    fedn__errand_free(errand);
+    fedn__client_engine_uploaded(service->engine, fedn__clock_ms(), action->step, rc, err.message);
+    fedn__client_drain(service);
+}
+
+static void on_answered(int32_t rpc, const char *details, const ProtobufCMessage *response,
+                        void *user_data)
+{
+    const Fedn__Response *answer = (const Fedn__Response *)response;
+    fedn__errand *errand = user_data;
+    fedn__client_service *service = errand->service;
+    fedn_error err = {0};
+
+    fedn_status rc = fedn__client_judge(rpc, details, "answer", &err);
+    if (rc == FEDN_OK && fedn__text_starts(answer->response, "REFUSED "))
+        (void)fedn__error(&err, FEDN_OK, "%s", answer->response);
+    fedn__client_engine_answered(service->engine, fedn__clock_ms(), errand->step, rc, err.message);
+    fedn__errand_free(errand);
+    fedn__client_drain(service);
+}
+
+static fedn_status send_answer(fedn__client_service *service, const fedn__client_action *action,
+                               fedn__errand *errand)
+{
+    const fedn__reporter reporter = fedn__client_reporter(service);
+    fedn__client_job *job = service->job;
+
+    if (action->failed)
+        return fedn__report_failure(&reporter, action->order, action->text, on_answered, errand);
+    if (action->order->type == FEDN_TASK_TRAIN && !job->metrics_sent) {
+        job->metrics_sent = 1;
+        (void)fedn__report_metrics(&reporter, job->task, service->metric_reports++);
+    }
+    return fedn__report_result(&reporter, job->task, job->update_id, &job->timings, on_answered,
+                               errand);
+}
+
+void fedn__client_answer(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn_error err = {0};
+
+    fedn__errand *errand = fedn__errand_new(service, action);
+    fedn_status rc = errand ? send_answer(service, action, errand) : FEDN_ERR_NOMEM;
+    if (rc == FEDN_OK)
+        return;
+    fedn__errand_free(errand);
+    (void)fedn__error(&err, rc, "the answer could not be sent: %s", fedn_status_string(rc));
+    fedn__client_engine_answered(service->engine, fedn__clock_ms(), action->step, rc, err.message);
+    fedn__client_drain(service);
+}
+
+void fedn__client_release(fedn__client_service *service)
+{
+    service->transfer_step = 0;
+    job_free(service->job);
+    service->job = NULL;
+}
+
+void fedn__client_refuse(fedn__client_service *service, const fedn__client_action *action)
+{
+    const fedn__reporter reporter = fedn__client_reporter(service);
+
+    fedn__log_write(&service->options->log, FEDN_LOG_WARNING, "client",
+                    "a task of round %s is refused: %s", action->order->round_id, action->text);
+    (void)fedn__report_failure(&reporter, action->order, action->text, NULL, NULL);
+}
