@@ -90,11 +90,24 @@ static fedn_status set_node(loading *load, const yaml_node_t *node, const char *
     return rc;
 }
 
+/* libyaml looks at every open bracket again for each token. */
+static int32_t too_deep(const char *text, uint64_t bytes)
+{
+    int64_t open = 0;
+
+    for (uint64_t i = 0; i < bytes && open <= FEDN__LIMIT_CONFIG_BRACKETS; i++)
+        open += (text[i] == '{' || text[i] == '[') - (text[i] == '}' || text[i] == ']');
+    return open > FEDN__LIMIT_CONFIG_BRACKETS;
+}
+
 static fedn_status parse(loading *load, const char *text, uint64_t bytes)
 {
     yaml_parser_t parser;
     fedn_status rc = FEDN_OK;
 
+    if (too_deep(text, bytes))
+        return fedn__error(load->err, FEDN_ERR_LIMIT, "%.200s has more than %d open brackets",
+                           load->path, FEDN__LIMIT_CONFIG_BRACKETS);
     if (!yaml_parser_initialize(&parser))
         return fedn__error_nomem(load->err);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, (size_t)bytes);
@@ -106,6 +119,8 @@ static fedn_status parse(loading *load, const char *text, uint64_t bytes)
                                parser.problem ? parser.problem : "unreadable");
     } else {
         yaml_node_t *root = yaml_document_get_root_node(&load->document);
+        if (root && root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0)
+            root = NULL; /* "---" and nothing more */
         if (root && root->type != YAML_MAPPING_NODE)
             rc = bad(load, root, FEDN_ERR_FORMAT, "the file must hold a map of properties");
         else if (root)

@@ -31,6 +31,9 @@ int32_t fedn_status_is_retryable(fedn_status status)
 }
 
 static void fill(fedn_error *err, fedn_status code, int32_t detail, const char *format,
+                 va_list args) __attribute__((format(printf, 4, 0)));
+
+static void fill(fedn_error *err, fedn_status code, int32_t detail, const char *format,
                  va_list args)
 {
     err->code = code;

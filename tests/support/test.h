@@ -34,8 +34,8 @@
         test_assert_words((err)->message, words);                                                  \
     } while (0)
 
-/* Each word of a space-separated list ('_' stands for a space) occurs in the text, which is one
- * line. */
+/* Each word of a space-separated list ('_' stands for itself or a space) occurs in the text, which
+ * is one line. */
 void test_assert_words(const char *text, const char *words);
 
 /* A scratch directory below TMPDIR; removed by test_scratch_done(). Aborts the test on failure. */
