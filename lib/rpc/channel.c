@@ -158,9 +158,11 @@ fedn_status fedn__dialled_open(fedn__dialled *call, fedn__channel *channel, cons
     grpc_metadata_array_init(&call->initial);
     grpc_metadata_array_init(&call->trailing);
     call->details = grpc_empty_slice();
-    call->grpc = grpc_channel_create_call(
-        channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, fedn__loop_queue(channel->loop),
-        grpc_slice_from_copied_string(path), NULL, deadline, NULL);
+    grpc_slice method = grpc_slice_from_copied_string(path);
+    call->grpc =
+        grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                 fedn__loop_queue(channel->loop), method, NULL, deadline, NULL);
+    grpc_slice_unref(method);
     call->channel = channel;
     call->next = channel->calls;
     call->link = &channel->calls;

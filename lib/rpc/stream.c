@@ -12,6 +12,7 @@
 
 struct fedn__stream {
     fedn__dialled call;
+    fedn__tag on_start;
     fedn__tag on_open;
     fedn__tag on_read;
     fedn__tag on_write;
@@ -25,6 +26,7 @@ struct fedn__stream {
     fedn__outbox outbox;
 
     uint32_t pending; /* events to come, and handlers that run */
+    int32_t opened;   /* the event was given */
     int32_t reading;
     int32_t read_ended;
     int32_t paused;
@@ -74,13 +76,30 @@ void fedn__stream_cancel(fedn__stream *stream)
     read_next(stream); /* the status does not come while a message is unread */
 }
 
+/* The first sign of the peer: its initial metadata, or a message that overtook the event of that.
+ */
+static void peer_answered(fedn__stream *stream)
+{
+    if (stream->opened || stream->over)
+        return;
+    stream->opened = 1;
+    if (stream->events.opened)
+        stream->events.opened(stream, stream->user_data);
+}
+
 static void opened(fedn__tag *tag, int32_t ok)
 {
     fedn__stream *stream = FEDN__OWNER(tag, fedn__stream, on_open);
 
-    if (ok && !stream->over && stream->events.opened)
-        stream->events.opened(stream, stream->user_data);
+    if (ok)
+        peer_answered(stream);
     settle(stream);
+}
+
+static void started(fedn__tag *tag, int32_t ok)
+{
+    (void)ok;
+    settle(FEDN__OWNER(tag, fedn__stream, on_start));
 }
 
 static void status_came(fedn__tag *tag, int32_t ok)
@@ -185,8 +204,10 @@ static void read_done(fedn__tag *tag, int32_t ok)
     stream->read_ended = buffer == NULL;
     if (buffer && stream->cancelled)
         grpc_byte_buffer_destroy(buffer);
-    else if (buffer)
+    else if (buffer) {
+        peer_answered(stream);
         deliver(stream, buffer);
+    }
     read_next(stream);
     settle(stream);
 }
@@ -210,13 +231,10 @@ static void read_next(fedn__stream *stream)
     stream->pending++;
 }
 
-/* Asks for the status, and for the peer's initial metadata together with what goes out first. */
-static fedn_status start(fedn__stream *stream)
+/* Asks for the status; from then on the stream ends by its closed event alone. */
+static fedn_status await_status(fedn__stream *stream)
 {
-    const fedn__channel *channel = stream->call.channel;
     grpc_op op;
-    grpc_op ops[4];
-    size_t count = 0;
 
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_RECV_STATUS_ON_CLIENT;
@@ -227,25 +245,39 @@ static fedn_status start(fedn__stream *stream)
     if (fedn__tag_start(&stream->on_status, stream->call.grpc, &op, 1) != GRPC_CALL_OK)
         return FEDN_ERR_INTERNAL;
     stream->pending++;
+    return FEDN_OK;
+}
+
+static void begin(fedn__stream *stream)
+{
+    const fedn__channel *channel = stream->call.channel;
+    grpc_op ops[3];
+    grpc_op op;
+    size_t count = 1;
+
     memset(ops, 0, sizeof ops);
-    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[count].data.send_initial_metadata.metadata = channel->metadata;
-    ops[count++].data.send_initial_metadata.count = channel->metadata_count;
-    ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[count++].data.recv_initial_metadata.recv_initial_metadata = &stream->call.initial;
+    memset(&op, 0, sizeof op);
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[0].data.send_initial_metadata.metadata = channel->metadata;
+    ops[0].data.send_initial_metadata.count = channel->metadata_count;
     if (stream->request) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
         ops[count++].data.send_message.send_message = stream->request;
         ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
         stream->end_wanted = stream->end_sent = 1;
     }
+    op.op = GRPC_OP_RECV_INITIAL_METADATA;
+    op.data.recv_initial_metadata.recv_initial_metadata = &stream->call.initial;
+    stream->on_start.fn = started;
     stream->on_open.fn = opened;
-    if (fedn__tag_start(&stream->on_open, stream->call.grpc, ops, count) == GRPC_CALL_OK)
+    if (fedn__tag_start(&stream->on_start, stream->call.grpc, ops, count) == GRPC_CALL_OK)
         stream->pending++;
     else
-        fedn__stream_cancel(stream); /* the status is on its way and closes it */
+        fedn__stream_cancel(stream);
+    /* without this one the status never comes */
+    if (fedn__tag_start(&stream->on_open, stream->call.grpc, &op, 1) == GRPC_CALL_OK)
+        stream->pending++;
     read_next(stream);
-    return FEDN_OK;
 }
 
 fedn_status fedn__channel_stream(fedn__channel *channel, const char *path,
@@ -273,13 +305,15 @@ fedn_status fedn__channel_stream(fedn__channel *channel, const char *path,
             rc = fedn__error(err, FEDN_ERR_INVALID, "%s: the request is over %llu bytes", path,
                              (unsigned long long)FEDN__LIMIT_MESSAGE_BYTES);
     }
-    if (rc == FEDN_OK && (rc = start(stream)) < 0)
+    if (rc == FEDN_OK && (rc = await_status(stream)) < 0)
         (void)fedn__error(err, rc, "%s: the call could not be started", path);
-    if (rc < 0)
+    if (rc < 0) {
         release(stream);
-    else
-        *ret = stream;
-    return rc;
+        return rc;
+    }
+    begin(stream);
+    *ret = stream;
+    return FEDN_OK;
 }
 
 static fedn_status queue(fedn__stream *stream, grpc_byte_buffer *message, uint64_t heap_bytes,

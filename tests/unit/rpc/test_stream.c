@@ -160,11 +160,11 @@ static void heard_close(fedn__stream *stream, int32_t rpc, const char *details, 
 
     (void)stream;
     ear->stream = NULL;
-    rig_note(&rigged->notes, "closed-%d", (int)rpc);
     if (strstr(details, "that was all"))
         rig_note(&rigged->notes, "all");
     if (strstr(details, "slowly"))
         rig_note(&rigged->notes, "slow");
+    rig_note(&rigged->notes, "closed-%d", (int)rpc);
 }
 
 static void open_ear(void *arg)
@@ -404,6 +404,7 @@ static void no_server_is_unavailable_soon(void **state)
     rig->server = NULL;
     rig_dialling(rig, open_ear, &ear);
     rig_wait(&rig->notes, "closed-14");
+    assert_int_equal(rig_count(&rig->notes, "opened"), 0);
 }
 
 /* A bare client of gRPC, to do what ours never does. */
