@@ -80,6 +80,9 @@ void fedn__http_reply_json(fedn__http_response *response, int32_t status, json_t
 
 void fedn__http_reply_message(fedn__http_response *response, int32_t status, const char *text)
 {
+    /* JSON cannot hold other bytes; the status still tells */
+    if (!fedn__text_is_utf8(text, strlen(text)))
+        text = "the reason is not UTF-8";
     fedn__http_reply_json(response, status, json_pack("{s:s}", "message", text));
 }
 

@@ -12,6 +12,8 @@
 
 enum { CONNECT_MS = 30000, WAIT_MS = 1000 };
 
+#define BUFFER_BYTES (256L * 1024) /* models pass through it in fewer, larger pieces */
+
 /* One URL taken apart; NULL members are absent. */
 typedef struct place {
     CURLU *url;
@@ -207,6 +209,8 @@ static CURLcode set_common(fedn__transfer *transfer, const char *url)
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, transfer->endless ? 0L : (long)call->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);

@@ -125,6 +125,14 @@ static void get_nothing(void *service, const fedn__http_request *request,
     (void)response;
 }
 
+static void get_bytes(void *service, const fedn__http_request *request,
+                      fedn__http_response *response)
+{
+    (void)service;
+    (void)request;
+    fedn__http_reply_message(response, 409, "\xff");
+}
+
 static void get_wait(void *service, const fedn__http_request *request,
                      fedn__http_response *response)
 {
@@ -207,6 +215,7 @@ static const fedn__http_route routes[] = {
     {"GET", "/error/{code}", get_error, 0},
     {"GET", "/headers", get_headers, 0},
     {"GET", "/nothing", get_nothing, 0},
+    {"GET", "/bytes", get_bytes, 0},
     {"GET", "/wait", get_wait, 0},
     {"GET", "/stream", get_stream, 0},
     {"GET", "/redirect/{status}", redirect, 0},

@@ -256,6 +256,7 @@ static void errors_become_statuses(void **state)
         snprintf(body, sizeof body, "{\"message\":\"text of %d\"}\n", (int)rows[i].code);
         site_expect(s, "GET", path, NULL, rows[i].status, body);
     }
+    site_expect(s, "GET", "/bytes", NULL, 409, "{\"message\":\"the reason is not UTF-8\"}\n");
 }
 
 static void garbage_is_answered_or_cut(void **state)
