@@ -16,7 +16,7 @@ struct fedn_aggregator {
     const fedn__rule *rule;
     void *self;
     fedn__round round;
-    void *block; /* FEDN__BLOCK_BYTES; from the first file on */
+    void *block; /* FEDN__BLOCK_BYTES */
 };
 
 static fedn_status no_argument(const char *name, fedn_error *err)
@@ -62,11 +62,14 @@ fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggre
         return fedn__error_nomem(err);
     aggregator->rule = rule;
     fedn__round_init(&aggregator->round);
-    rc = rule->create(rule, kwargs, &aggregator->self, err);
-    if (rc == FEDN_OK)
+    aggregator->block = fedn__alloc_pages(FEDN__BLOCK_BYTES);
+    rc = aggregator->block ? rule->create(rule, kwargs, &aggregator->self, err)
+                           : fedn__error_nomem(err);
+    if (rc == FEDN_OK) {
         *ret = aggregator;
-    else
-        fedn__free(aggregator);
+        aggregator = NULL;
+    }
+    fedn_aggregator_free(aggregator);
     return rc;
 }
 
@@ -74,7 +77,8 @@ void fedn_aggregator_free(fedn_aggregator *aggregator)
 {
     if (!aggregator)
         return;
-    aggregator->rule->destroy(aggregator->self);
+    if (aggregator->self)
+        aggregator->rule->destroy(aggregator->self);
     fedn__round_done(&aggregator->round);
     fedn__free_pages(aggregator->block, FEDN__BLOCK_BYTES);
     fedn__free(aggregator);
@@ -119,18 +123,6 @@ static fedn_status check_weight(const fedn_aggregator *aggregator, double weight
     return FEDN_OK;
 }
 
-static fedn_status reader_init(fedn_aggregator *aggregator, fedn__source *source, fedn_model *model,
-                               const char *what, fedn__reader *ret, fedn_error *err)
-{
-    if (!model && !aggregator->block) {
-        aggregator->block = fedn__alloc_pages(FEDN__BLOCK_BYTES);
-        if (!aggregator->block)
-            return fedn__error_nomem(err);
-    }
-    *ret = (fedn__reader){source, model, what, aggregator->block};
-    return FEDN_OK;
-}
-
 /* The first model of a round fixes its layout: *ret_adopted is 1, and the caller takes it back if
  * the model does not make it into the round. */
 static fedn_status settle_layout(fedn_aggregator *aggregator, const fedn__reader *reader,
@@ -153,18 +145,15 @@ static void drop_layout(fedn_aggregator *aggregator)
 
 /* begin, add -----------------------------------------------------------------------------------*/
 
-static fedn_status begin(fedn_aggregator *aggregator, fedn__source *source, fedn_model *model,
-                         fedn_error *err)
+static fedn_status begin(fedn_aggregator *aggregator, fedn__source *source, fedn_error *err)
 {
-    fedn__reader reader;
+    const fedn__reader reader = {source, "global model", aggregator->block};
     fedn__index layout;
 
     if (aggregator->round.models > 0)
         return fedn__error(err, FEDN_ERR_STATE, "a round of %llu models is in progress",
                            (unsigned long long)aggregator->round.models);
-    fedn_status rc = reader_init(aggregator, source, model, "global model", &reader, err);
-    if (rc == FEDN_OK)
-        rc = fedn__reader_check(&reader, err);
+    fedn_status rc = fedn__reader_check(&reader, err);
     if (rc != FEDN_OK)
         return rc;
     rc = fedn__layout_copy(source, &layout, err);
@@ -182,18 +171,16 @@ static fedn_status begin(fedn_aggregator *aggregator, fedn__source *source, fedn
     return rc;
 }
 
-static fedn_status add(fedn_aggregator *aggregator, fedn__source *source, fedn_model *model,
-                       double weight, fedn_error *err)
+static fedn_status add(fedn_aggregator *aggregator, fedn__source *source, double weight,
+                       fedn_error *err)
 {
+    const fedn__reader reader = {source, "update", aggregator->block};
     fedn__round *round = &aggregator->round;
-    fedn__reader reader;
     int32_t adopted = 0;
     fedn_status rc = check_sound(aggregator, err);
 
     if (rc == FEDN_OK)
         rc = check_weight(aggregator, weight, err);
-    if (rc == FEDN_OK)
-        rc = reader_init(aggregator, source, model, "update", &reader, err);
     if (rc == FEDN_OK)
         rc = settle_layout(aggregator, &reader, &adopted, err);
     if (rc == FEDN_OK)
@@ -231,18 +218,15 @@ static fedn_status settle_described(fedn_aggregator *aggregator, fedn__round *mo
     return fedn__layout_check_index(&round->layout, round->reference, &more->layout, what, err);
 }
 
-static fedn_status merge(fedn_aggregator *aggregator, fedn__source *source, fedn_model *model,
-                         fedn_error *err)
+static fedn_status merge(fedn_aggregator *aggregator, fedn__source *source, fedn_error *err)
 {
+    const fedn__reader reader = {source, "partial", aggregator->block};
     fedn__round *round = &aggregator->round;
     fedn__round more;
-    fedn__reader reader;
     int32_t adopted = 0;
     fedn_status rc = check_sound(aggregator, err);
 
     fedn__round_init(&more);
-    if (rc == FEDN_OK)
-        rc = reader_init(aggregator, source, model, "partial", &reader, err);
     if (rc == FEDN_OK)
         rc = fedn__partial_parse(&reader, aggregator->rule->name, &more, err);
     if (rc == FEDN_OK)
@@ -312,8 +296,7 @@ static fedn_status finish(fedn_aggregator *aggregator, const char *path, const c
 /* the two front doors: models in memory, encoded files
  * -------------------------------------------*/
 
-typedef fedn_status (*take_fn)(fedn_aggregator *aggregator, fedn__source *source, fedn_model *model,
-                               fedn_error *err);
+typedef fedn_status (*take_fn)(fedn_aggregator *aggregator, fedn__source *source, fedn_error *err);
 
 static fedn_status take_model(fedn_aggregator *aggregator, fedn_model *model, take_fn take,
                               fedn_error *err)
@@ -324,7 +307,7 @@ static fedn_status take_model(fedn_aggregator *aggregator, fedn_model *model, ta
         return no_argument(aggregator ? "model" : "aggregator", err);
     fedn_status rc = fedn__source_from_model(model, &source, err);
     if (rc == FEDN_OK)
-        rc = take(aggregator, source, model, err);
+        rc = take(aggregator, source, err);
     fedn__source_free(source);
     return rc;
 }
@@ -348,7 +331,7 @@ fedn_status fedn_aggregator_add(fedn_aggregator *aggregator, fedn_model *model, 
         return no_argument(aggregator ? "model" : "aggregator", err);
     fedn_status rc = fedn__source_from_model(model, &source, err);
     if (rc == FEDN_OK)
-        rc = add(aggregator, source, model, num_examples, err);
+        rc = add(aggregator, source, num_examples, err);
     fedn__source_free(source);
     return rc;
 }
@@ -372,19 +355,19 @@ fedn_status fedn_aggregator_finish(fedn_aggregator *aggregator, fedn_model **ret
 fedn_status fedn__aggregator_begin_source(fedn_aggregator *aggregator, fedn__source *global,
                                           fedn_error *err)
 {
-    return begin(aggregator, global, NULL, err);
+    return begin(aggregator, global, err);
 }
 
 fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__source *update,
                                         double weight, fedn_error *err)
 {
-    return add(aggregator, update, NULL, weight, err);
+    return add(aggregator, update, weight, err);
 }
 
 fedn_status fedn__aggregator_merge_source(fedn_aggregator *aggregator, fedn__source *partial,
                                           fedn_error *err)
 {
-    return merge(aggregator, partial, NULL, err);
+    return merge(aggregator, partial, err);
 }
 
 fedn_status fedn__aggregator_save_file(fedn_aggregator *aggregator, const char *path,

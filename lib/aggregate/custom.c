@@ -177,7 +177,7 @@ static fedn_status check_result(const custom *self, const fedn__round *round, fe
     if (rc == FEDN_OK)
         rc = fedn__source_from_model(self->result, &source, &why);
     if (rc == FEDN_OK) {
-        const fedn__reader reader = {source, self->result, "result", NULL};
+        const fedn__reader reader = {source, "result", NULL};
         rc = fedn__reader_check(&reader, &why);
     }
     fedn__source_free(source);

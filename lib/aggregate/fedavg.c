@@ -217,8 +217,8 @@ static fedn_status bound_block(void *arg, uint64_t first, const void *x, uint64_
         return FEDN_OK;
     return fedn__error(err, FEDN_ERR_FORMAT,
                        "'%s' of the %s: element %llu is %g, the largest possible is %g", b->name,
-                       b->what, (unsigned long long)(first + over), ((const double *)x)[over],
-                       b->largest);
+                       b->what, (unsigned long long)(first + over),
+                       fedn__kernel_value(FEDN_DTYPE_F64, x, over), b->largest);
 }
 
 static fedn_status check_sums(const fedn__reader *partial, const fedn__round *more, fedn_error *err)
@@ -301,7 +301,7 @@ static fedn_status merge(void *of, fedn__round *round, const fedn__reader *parti
 static fedn_status write_mean(const sums *s, uint64_t elements, fedn__weight weight, void *block,
                               fedn__output *output, fedn_error *err)
 {
-    const uint64_t most = FEDN__BLOCK_BYTES / 8;
+    const uint64_t most = FEDN__BLOCK_BYTES / 8; /* elements */
     fedn_status rc = FEDN_OK;
 
     for (uint64_t done = 0; rc == FEDN_OK && done < elements; done += most) {

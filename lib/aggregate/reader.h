@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model that was handed in, read in blocks: in place when it is in memory, else copied block by
- * block into one warm buffer. */
+ * A model that was handed in, read in blocks: in place when it is in memory or can be mapped, else
+ * copied block by block into one warm buffer. */
 #ifndef FEDN__AGGREGATE_READER_H
 #define FEDN__AGGREGATE_READER_H
 
 #include "model/source.h"
 
-/* Small enough to stay in the processor's cache between the copy and the loop that follows it. */
-#define FEDN__BLOCK_BYTES ((uint64_t)1 << 20)
+/* Small enough to stay in the processor's cache between the copy, the checksum and the loop. */
+#define FEDN__BLOCK_BYTES ((uint64_t)256 << 10)
 
 /* All borrowed. */
 typedef struct fedn__reader {
     fedn__source *source;
-    fedn_model *model; /* the same in memory, or NULL */
-    const char *what;  /* a word for error texts: "update" */
-    void *block;       /* FEDN__BLOCK_BYTES */
+    const char *what; /* a word for error texts: "update" */
+    void *block;      /* FEDN__BLOCK_BYTES; not needed to read a model in memory */
 } fedn__reader;
 
-/* Elements [first, first + n) of a tensor are at `x`. */
+/* Elements [first, first + n) of a tensor are at `x`, aligned or not. */
 typedef fedn_status (*fedn__block_fn)(void *arg, uint64_t first, const void *x, uint64_t n,
                                       fedn_error *err);
 

@@ -21,8 +21,8 @@
 #define FEDN__LIMIT_HTTP_SEGMENTS    16               /* of a path */
 #define FEDN__LIMIT_HTTP_PAIRS       64               /* query parameters; form fields */
 #define FEDN__LIMIT_HTTP_HEADERS     16               /* that a handler adds */
-#define FEDN__LIMIT_HTTP_DRAIN       (8 * FEDN__MIB) /* of a refused body, read to answer politely */
-#define FEDN__LIMIT_HTTP_SLOWEST     1024            /* bytes a second that a body must bring */
+#define FEDN__LIMIT_HTTP_DRAIN       (8 * FEDN__MIB)  /* of a refused body, read anyway */
+#define FEDN__LIMIT_HTTP_SLOWEST     1024             /* bytes a second that a body must bring */
 #define FEDN__LIMIT_HTTP_REDIRECTS   5
 
 /* calls */
@@ -49,14 +49,15 @@
 #define FEDN__LIMIT_TENSOR_NAME        255
 #define FEDN__LIMIT_NPY_HEADER         (64 * FEDN__KIB)
 #define FEDN__LIMIT_ZIP_DIRECTORY      (64 * FEDN__MIB) /* of an npz file */
-#define FEDN__LIMIT_COLUMN_WINDOW      (64 * FEDN__MIB) /* rows of a column-major tensor in memory */
+#define FEDN__LIMIT_MAP_WINDOW         (32 * FEDN__MIB) /* of a file, mapped at a time */
+#define FEDN__LIMIT_COLUMN_WINDOW      (64 * FEDN__MIB) /* rows of a column-major tensor */
 #define FEDN__LIMIT_COLUMN_TENSOR      FEDN__GIB /* column-major, when it must be held whole */
 #define FEDN__LIMIT_HEADER_MEMBER      FEDN__MIB /* one member of a safetensors header */
 #define FEDN__LIMIT_SAFETENSORS_HEADER (100 * FEDN__MIB)
 #define FEDN__LIMIT_WEIGHT             1e15 /* of one model */
 #define FEDN__LIMIT_WEIGHT_LEAST       1e-15
-#define FEDN__LIMIT_WEIGHT_TOTAL       1e24 /* of one aggregate */
-#define FEDN__LIMIT_VALUE              1e280 /* of a float64 element: its weighted sums stay finite */
+#define FEDN__LIMIT_WEIGHT_TOTAL       1e24             /* of one aggregate */
+#define FEDN__LIMIT_VALUE              1e280            /* of a float64 element: sums stay finite */
 #define FEDN__LIMIT_PARTIAL_TEXT       (64 * FEDN__MIB) /* the description inside a partial */
 #define FEDN__LIMIT_REGISTRY           64               /* plugged-in formats, aggregators */
 #define FEDN__LIMIT_METRICS            256              /* names in one result */

@@ -31,6 +31,9 @@
 #define KERNEL
 #endif
 
+/* Elements in a mapped file lie at any address; vector loads do not mind. */
+#define ANYWHERE __attribute__((aligned(1), may_alias))
+
 /* binary16 -------------------------------------------------------------------------------------*/
 
 static float float_of_bits(uint32_t bits)
@@ -118,7 +121,8 @@ uint16_t fedn__f64_to_bf16(double value)
 #define ANY_OVER(name, type)                                                                       \
     KERNEL static int32_t any_over_##name(const void *data, uint64_t n, uint64_t bound)            \
     {                                                                                              \
-        const type *x = data;                                                                      \
+        typedef type ANYWHERE element;                                                             \
+        const element *x = data;                                                                   \
         const type mask = (type)((type) ~(type)0 >> 1);                                            \
         type over = 0;                                                                             \
         for (uint64_t i = 0; i < n; i++)                                                           \
@@ -130,7 +134,9 @@ ANY_OVER(u16, uint16_t)
 ANY_OVER(u32, uint32_t)
 ANY_OVER(u64, uint64_t)
 
-KERNEL static int32_t any_beyond(const double *restrict x, uint64_t n, double bound)
+typedef double ANYWHERE loose_double;
+
+KERNEL static int32_t any_beyond(const loose_double *restrict x, uint64_t n, double bound)
 {
     int64_t over = 0;
 
@@ -139,8 +145,9 @@ KERNEL static int32_t any_beyond(const double *restrict x, uint64_t n, double bo
     return over != 0;
 }
 
-uint64_t fedn__kernel_first_over(const double *x, uint64_t n, double bound)
+uint64_t fedn__kernel_first_over(const void *data, uint64_t n, double bound)
 {
+    const loose_double *x = data;
     uint64_t i = 0;
 
     if (!any_beyond(x, n, bound))
@@ -157,14 +164,16 @@ uint64_t fedn__kernel_first_over(const double *x, uint64_t n, double bound)
 #define FOLD(name, type, convert)                                                                  \
     KERNEL static void set_##name(SUMS, uint64_t n)                                                \
     {                                                                                              \
-        const type *restrict x = data;                                                             \
+        typedef type ANYWHERE element;                                                             \
+        const element *restrict x = data;                                                          \
         (void)low;                                                                                 \
         for (uint64_t i = 0; i < n; i++)                                                           \
             sum[i] = weight * (double)convert(x[i]);                                               \
     }                                                                                              \
     KERNEL static void add_##name(SUMS, uint64_t n)                                                \
     {                                                                                              \
-        const type *restrict x = data;                                                             \
+        typedef type ANYWHERE element;                                                             \
+        const element *restrict x = data;                                                          \
         (void)low;                                                                                 \
         for (uint64_t i = 0; i < n; i++) {                                                         \
             double product = weight * (double)convert(x[i]);                                       \
@@ -239,7 +248,8 @@ static inline twofold split_u64(uint64_t x)
 #define FOLD_WIDE(name, type)                                                                      \
     KERNEL static void set_##name(SUMS, uint64_t n)                                                \
     {                                                                                              \
-        const type *restrict x = data;                                                             \
+        typedef type ANYWHERE element;                                                             \
+        const element *restrict x = data;                                                          \
         for (uint64_t i = 0; i < n; i++) {                                                         \
             twofold product = two_product(weight, split_##name(x[i]));                             \
             sum[i] = product.high;                                                                 \
@@ -248,7 +258,8 @@ static inline twofold split_u64(uint64_t x)
     }                                                                                              \
     KERNEL static void add_##name(SUMS, uint64_t n)                                                \
     {                                                                                              \
-        const type *restrict x = data;                                                             \
+        typedef type ANYWHERE element;                                                             \
+        const element *restrict x = data;                                                          \
         for (uint64_t i = 0; i < n; i++) {                                                         \
             twofold product = two_product(weight, split_##name(x[i]));                             \
             twofold total = two_sum(sum[i], product.high);                                         \
@@ -262,7 +273,7 @@ FOLD_WIDE(i64, int64_t)
 FOLD_WIDE(u64, uint64_t)
 
 KERNEL static void merge_twofold(double *restrict sum, double *restrict low,
-                                 const double *restrict x, uint64_t n)
+                                 const loose_double *restrict x, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++) {
         twofold total = two_sum(sum[i], x[i]);
@@ -271,13 +282,13 @@ KERNEL static void merge_twofold(double *restrict sum, double *restrict low,
     }
 }
 
-KERNEL static void merge_plain(double *restrict sum, const double *restrict x, uint64_t n)
+KERNEL static void merge_plain(double *restrict sum, const loose_double *restrict x, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)
         sum[i] += x[i];
 }
 
-void fedn__kernel_merge(double *sum, double *low, const double *x, uint64_t n)
+void fedn__kernel_merge(double *sum, double *low, const void *x, uint64_t n)
 {
     if (low)
         merge_twofold(sum, low, x, n);
@@ -404,7 +415,8 @@ KERNEL static void mean_u64(MEANS, uint64_t n)
 #define VALUE(name, type, convert)                                                                 \
     static double value_##name(const void *x, uint64_t index)                                      \
     {                                                                                              \
-        return (double)convert(((const type *)x)[index]);                                          \
+        typedef type ANYWHERE element;                                                             \
+        return (double)convert(((const element *)x)[index]);                                       \
     }
 
 VALUE(f16, uint16_t, f16_to_f32)

@@ -127,6 +127,26 @@ fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t off
                              bytes, err);
 }
 
+fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
+                              uint64_t bytes, const void **ret, fedn_error *err)
+{
+    const fedn__tensor_info *info = fedn__source_info(source, index);
+    int32_t inside = bytes > 0 && bytes <= info->bytes && offset <= info->bytes - bytes;
+
+    *ret = to;
+    if (inside && source->model) {
+        *ret = (const uint8_t *)fedn_model_data(source->model, index) + offset;
+        return FEDN_OK;
+    }
+    if (inside) {
+        fedn__entry *entry = &source->index.entries[index];
+        if (!entry->fortran && !entry->big)
+            return fedn__member_view(&source->reader, &entry->member, info->name,
+                                     entry->skip + offset, to, bytes, ret, err);
+    }
+    return fedn__source_read(source, index, offset, to, bytes, err);
+}
+
 static int32_t same_shape(const fedn__tensor_info *a, const fedn__tensor_info *b)
 {
     return a->dtype == b->dtype && a->rank == b->rank &&

@@ -38,6 +38,11 @@ uint64_t fedn__source_bytes(const fedn__source *source);
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err);
 
+/* The same without a copy where that can be: *ret is where the bytes are until the next call on the
+ * source, which is `to` if they had to be copied. They may lie at any address, aligned or not. */
+fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
+                              uint64_t bytes, const void **ret, fedn_error *err);
+
 /* FEDN_OK if both have the same names, dtypes and shapes in the same order; the text names the
  * first difference. `got` and `expected` are words for the text ("update", "global model"). */
 fedn_status fedn__source_same_layout(const fedn__source *a, const char *got, const fedn__source *b,

@@ -207,6 +207,32 @@ static void small_integers_are_averaged_exactly_in_every_type(void **state)
     }
 }
 
+static void elements_at_any_address_are_summed_alike(void **state)
+{
+    (void)state;
+    for (fedn_dtype dtype = FEDN_DTYPE_F16; dtype <= FEDN_DTYPE_BOOL; dtype++) {
+        uint64_t bytes = COUNT * fedn_dtype_bytes(dtype);
+        int32_t small[COUNT];
+        uint64_t x[COUNT];
+        uint8_t odd[COUNT * 8 + 1];
+        double sum[2][COUNT], low[2][COUNT];
+
+        for (int32_t i = 0; i < COUNT; i++)
+            small[i] = i & 63;
+        fill(dtype, x, small);
+        memcpy(odd + 1, x, bytes);
+        assert_int_equal(fedn__kernel_first_bad(dtype, odd + 1, COUNT), COUNT);
+        fedn__kernel_set(dtype, sum[0], low[0], x, 0.1, COUNT);
+        fedn__kernel_set(dtype, sum[1], low[1], odd + 1, 0.1, COUNT);
+        fedn__kernel_add(dtype, sum[0], low[0], x, 7, COUNT);
+        fedn__kernel_add(dtype, sum[1], low[1], odd + 1, 7, COUNT);
+        assert_memory_equal(sum[0], sum[1], sizeof sum[0]);
+        if (fedn__kernel_is_wide(dtype))
+            assert_memory_equal(low[0], low[1], sizeof low[0]);
+        assert_true(fedn__kernel_value(dtype, odd + 1, 1) == 1);
+    }
+}
+
 static void integers_round_to_even_and_saturate(void **state)
 {
     static const double sums[] = {5, 7, -5, -7, 5.1, 1e9, -1e9, 0, 253.9, 255, 256.9};
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_finite_is_found),
         cmocka_unit_test(every_bit_pattern_of_an_integer_is_fine),
         cmocka_unit_test(small_integers_are_averaged_exactly_in_every_type),
+        cmocka_unit_test(elements_at_any_address_are_summed_alike),
         cmocka_unit_test(integers_round_to_even_and_saturate),
         cmocka_unit_test(a_bool_is_true_from_one_half),
         cmocka_unit_test(sixty_four_bit_integers_keep_their_last_digit),
