@@ -40,7 +40,7 @@ FEDN_API fedn_status fedn_aggregator_begin(fedn_aggregator *aggregator, fedn_mod
  *
  * @param aggregator    borrowed; not yet finished
  * @param model         borrowed; sealed by this call
- * @param num_examples  its weight: samples it was trained on; above 0 and at most 1e15
+ * @param num_examples  its weight: samples it was trained on; from 1e-15 to 1e15
  * @param err           optional
  * @return FEDN_OK; FEDN_ERR_STATE already finished; FEDN_ERR_FORMAT another set of tensors, another
  *         shape or type, or a value that is not finite (the text names the tensor);
@@ -84,10 +84,11 @@ FEDN_API fedn_status fedn_aggregator_merge(fedn_aggregator *aggregator, fedn_mod
 FEDN_API FEDN_NODISCARD fedn_status fedn_aggregator_finish(fedn_aggregator *aggregator,
                                                            fedn_model **ret, fedn_error *err);
 
-/** Models folded since the start of the round, those inside merged partials included. */
+/** Models folded since the start of the round, those inside merged partials included.
+ * Thread: owner. Since: 0.1 */
 FEDN_API uint64_t fedn_aggregator_models(const fedn_aggregator *aggregator);
 
-/** Sum of the weights folded since the start of the round. */
+/** Sum of the weights folded since the start of the round. Thread: owner. Since: 0.1 */
 FEDN_API double fedn_aggregator_weight(const fedn_aggregator *aggregator);
 
 FEDN_END_DECLS

@@ -36,7 +36,8 @@ FEDN_BEGIN_DECLS
 /** Bytes of one element; 0 if `dtype` is none of FEDN_DTYPE_*. Thread: any. Since: 0.1 */
 FEDN_API uint64_t fedn_dtype_bytes(fedn_dtype dtype);
 
-/** "float32", "bfloat16", "int64", "bool" ...; "unknown" for anything else. Since: 0.1 */
+/** "float32", "bfloat16", "int64", "bool" ...; "unknown" for anything else.
+ * Thread: any. Since: 0.1 */
 FEDN_API const char *fedn_dtype_name(fedn_dtype dtype);
 
 /**
@@ -74,7 +75,7 @@ FEDN_API fedn_status fedn_model_add(fedn_model *model, const char *name, fedn_dt
 /** Number of tensors. Thread: any once sealed. Since: 0.1 */
 FEDN_API uint32_t fedn_model_count(const fedn_model *model);
 
-/** Index of a tensor by name, -1 if there is none. Since: 0.1 */
+/** Index of a tensor by name, -1 if there is none. Thread: any once sealed. Since: 0.1 */
 FEDN_API int32_t fedn_model_find(const fedn_model *model, const char *name);
 
 /* Of tensor `index`, which must be below fedn_model_count(); NULL or 0 if it is not. What is

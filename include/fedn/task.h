@@ -82,7 +82,8 @@ FEDN_API fedn_status fedn_task_set_num_examples(fedn_task *task, double num_exam
 FEDN_API fedn_status fedn_task_set_metric(fedn_task *task, const char *name, double value,
                                           fedn_error *err);
 
-/** The answer of a prediction (or of a validation, in place of metrics) as JSON text. */
+/** The answer of a prediction (or of a validation, in place of metrics) as JSON text.
+ * Thread: callback. Since: 0.1 */
 FEDN_API fedn_status fedn_task_set_data(fedn_task *task, const char *json, fedn_error *err);
 
 /**
@@ -101,6 +102,15 @@ FEDN_API void fedn_task_progress(fedn_task *task, uint64_t done, uint64_t total)
  * Thread: callback.   Blocks: no.   Since: 0.1
  */
 FEDN_API int32_t fedn_task_is_cancelled(const fedn_task *task);
+
+/**
+ * A descriptor that becomes readable when the task is no longer wanted: for callbacks that wait
+ * with poll(), for a process of theirs or for a device.
+ *
+ * @return the descriptor; -1 if the process has no more of them
+ * Owns: the task's; not to be read or closed.   Thread: callback.   Blocks: no.   Since: 0.1
+ */
+FEDN_API int32_t fedn_task_cancel_fd(fedn_task *task);
 
 FEDN_END_DECLS
 #endif
