@@ -126,17 +126,15 @@ fedn_status fedn__index_add(fedn__index *index, const char *name, fedn_dtype dty
     *ret = NULL;
     fedn_status rc = check_name(index, name, err);
     if (rc != FEDN_OK)
-        goto out;
+        return rc;
     if (index->count >= FEDN__LIMIT_TENSORS)
-        rc = fedn__error(err, FEDN_ERR_LIMIT, "tensor \"%s\" is one more than the %d allowed", name,
-                         FEDN__LIMIT_TENSORS);
-    else if (!fedn_dtype_bytes(dtype))
-        rc = fedn__error(err, bad, "tensor \"%s\": %d is no element type", name, (int)dtype);
-    else if (rank > FEDN_MODEL_MAX_RANK || (rank && !shape))
-        rc = fedn__error(err, bad, "tensor \"%s\": rank %u is over %d or without a shape", name,
-                         rank, FEDN_MODEL_MAX_RANK);
-    if (rc != FEDN_OK)
-        goto out;
+        return fedn__error(err, FEDN_ERR_LIMIT, "tensor \"%s\" is one more than the %d allowed",
+                           name, FEDN__LIMIT_TENSORS);
+    if (!fedn_dtype_bytes(dtype))
+        return fedn__error(err, bad, "tensor \"%s\": %d is no element type", name, (int)dtype);
+    if (rank > FEDN_MODEL_MAX_RANK || (rank && !shape))
+        return fedn__error(err, bad, "tensor \"%s\": rank %u is over %d or without a shape", name,
+                           rank, FEDN_MODEL_MAX_RANK);
     rc = copy_texts(&entry, name, rank, shape, err);
     if (rc == FEDN_OK)
         rc = measure(index, &entry.info, err);

@@ -68,6 +68,7 @@ static const char *next_name(fedn_model *model, char text[16])
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
 fedn_status fedn_model_add(fedn_model *model, const char *name, fedn_dtype dtype, uint32_t rank,
                            const uint64_t *shape, const void *data, void **ret_data,
                            fedn_error *err)

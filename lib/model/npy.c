@@ -12,6 +12,8 @@
 
 #define DESCR_BYTES 32 /* the longest known is 3 */
 
+static const uint8_t magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+
 typedef struct cursor {
     const char *at;
     const char *end;
@@ -20,7 +22,7 @@ typedef struct cursor {
 
 fedn_status fedn__npy_length(const uint8_t *data, uint64_t bytes, uint64_t *ret, fedn_error *err)
 {
-    if (bytes < 10 || memcmp(data, "\x93NUMPY", 6) != 0)
+    if (bytes < 10 || memcmp(data, magic, sizeof magic) != 0)
         return fedn__error(err, FEDN_ERR_FORMAT, "does not begin as a .npy file");
     if (data[6] < 1 || data[6] > 3 || data[7] != 0)
         return fedn__error(err, FEDN_ERR_UNSUPPORTED,
@@ -231,7 +233,9 @@ uint64_t fedn__npy_write(uint8_t data[FEDN__NPY_WRITTEN], fedn_dtype dtype, uint
     uint64_t total = (10 + (uint64_t)at + 1 + 63) / 64 * 64;
     memset(text + at, ' ', total - 10 - (uint64_t)at);
     data[total - 1] = '\n';
-    memcpy(data, "\x93NUMPY\x01\x00", 8);
+    memcpy(data, magic, sizeof magic);
+    data[6] = 1;
+    data[7] = 0;
     data[8] = (uint8_t)((total - 10) & 0xff);
     data[9] = (uint8_t)((total - 10) >> 8);
     return total;

@@ -78,7 +78,7 @@ static fedn_status add_member(fedn__source *source, const fedn__zip_item *item, 
 {
     char name[FEDN__ZIP_NAME_BYTES + 1];
     fedn__entry *entry = NULL;
-    fedn__npy npy;
+    fedn__npy npy = {.rank = 0};
     fedn__member member = {.offset = item->data_offset,
                            .packed = item->packed,
                            .bytes = item->bytes,

@@ -68,12 +68,12 @@ fedn_status fedn__out_add(fedn__out *out, const void *data, uint64_t bytes, fedn
             return rc;
         }
     }
-    if (rc == FEDN_OK && !out->pending) {
-        out->pending = fedn__alloc(PENDING);
-        rc = out->pending ? FEDN_OK : fedn__error_nomem(err);
-    }
     if (rc != FEDN_OK || bytes == 0)
         return rc;
+    if (!out->pending)
+        out->pending = fedn__alloc(PENDING);
+    if (!out->pending)
+        return fedn__error_nomem(err);
     memcpy(out->pending + out->pending_bytes, data, bytes);
     out->pending_bytes += bytes;
     return FEDN_OK;

@@ -24,6 +24,7 @@ static fedn_status add_name(fedn__buffer *header, const char *name)
 
 static fedn_status add_tensor(fedn__buffer *header, const fedn__tensor_info *info, uint64_t start)
 {
+    uint64_t end = start + info->bytes;
     fedn_status rc = add_name(header, info->name);
 
     if (rc == FEDN_OK)
@@ -34,8 +35,7 @@ static fedn_status add_tensor(fedn__buffer *header, const fedn__tensor_info *inf
                                      (unsigned long long)info->shape[i]);
     if (rc == FEDN_OK)
         rc = fedn__buffer_add_format(header, "],\"data_offsets\":[%llu,%llu]}",
-                                     (unsigned long long)start,
-                                     (unsigned long long)(start + info->bytes));
+                                     (unsigned long long)start, (unsigned long long)end);
     return rc;
 }
 

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/limits.h"
 #include "model/format.h"
-#include <string.h>
+#include <assert.h>
 
 #define COPY_BYTES (256 * FEDN__KIB)
 
@@ -147,16 +147,21 @@ fedn_status fedn__writer_copy(fedn__source *source, const char *format, const fe
     fedn__writer *writer = NULL;
     fedn__tensor_info *infos = fedn__alloc_array(count, sizeof *infos);
     uint8_t *piece = fedn__alloc(COPY_BYTES);
-    fedn_status rc = infos && piece ? FEDN_OK : fedn__error_nomem(err);
+    fedn_status rc = FEDN_OK;
 
-    for (uint32_t i = 0; i < count && rc == FEDN_OK; i++)
+    if (!infos || !piece) {
+        rc = fedn__error_nomem(err);
+        goto out;
+    }
+    for (uint32_t i = 0; i < count; i++)
         infos[i] = *fedn__source_info(source, i);
-    if (rc == FEDN_OK)
-        rc = fedn__writer_new(format, sink, infos, count, &writer, err);
+    rc = fedn__writer_new(format, sink, infos, count, &writer, err);
+    assert(writer || rc != FEDN_OK);
     for (uint32_t i = 0; i < count && rc == FEDN_OK; i++)
         rc = copy_tensor(source, i, writer, piece, err);
     if (rc == FEDN_OK)
         rc = fedn__writer_finish(writer, err);
+out:
     fedn__writer_free(writer);
     fedn__free(piece);
     fedn__free(infos);

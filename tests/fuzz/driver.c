@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_INPUTS 4096
 
@@ -21,8 +22,9 @@ static input inputs[MOST_INPUTS];
 static uint32_t input_count;
 static uint64_t state;
 
-/* What is run now, for the message when the process ends in it. */
-static uint64_t running;
+/* What to say when the process ends in the present run. */
+static char running[96];
+static size_t running_bytes;
 
 /* splitmix64 */
 static uint64_t random_below(uint64_t n)
@@ -154,7 +156,9 @@ static void run_mutation(uint64_t seed)
 {
     static uint8_t data[2 * FUZZ_SEED_BYTES];
 
-    state = running = seed;
+    state = seed;
+    running_bytes = (size_t)snprintf(running, sizeof running, "run again with -n 1 -s %llu\n",
+                                     (unsigned long long)seed);
     const input *from = &inputs[random_below(input_count)];
     size_t bytes = from->bytes < FUZZ_SEED_BYTES ? from->bytes : FUZZ_SEED_BYTES;
     memcpy(data, from->data, bytes);
@@ -163,12 +167,11 @@ static void run_mutation(uint64_t seed)
     run(data, bytes);
 }
 
-/* Not safe in a handler in general; here the process is lost already. */
+/* abort() in a target: says which mutation it was. */
 static void tell_number(int number)
 {
-    if (running)
-        fprintf(stderr, "signal %d in a mutation: run again with -n 1 -s %llu\n", number,
-                (unsigned long long)running);
+    ssize_t ignored = write(2, running, running_bytes);
+    (void)ignored;
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -196,7 +199,7 @@ int main(int argc, char **argv)
         run(inputs[i].data, inputs[i].bytes);
     for (uint64_t i = 0; i < mutations && input_count; i++)
         run_mutation(seed + i);
-    running = 0;
+    running_bytes = 0;
     printf("%u inputs, %llu mutations from %llu on\n", input_count, (unsigned long long)mutations,
            (unsigned long long)seed);
     for (uint32_t i = 0; i < input_count; i++)

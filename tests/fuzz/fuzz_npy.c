@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     uint64_t n = fedn__npy_write(written, npy.dtype, npy.rank, npy.shape);
     FUZZ_CHECK(fedn__npy_parse(written, n, &again, &err) == FEDN_OK);
     FUZZ_CHECK(again.dtype == npy.dtype && again.rank == npy.rank);
-    FUZZ_CHECK(memcmp(again.shape, npy.shape, npy.rank * 8) == 0);
+    FUZZ_CHECK(memcmp(again.shape, npy.shape, (size_t)npy.rank * 8) == 0);
     return 0;
 }
 

@@ -15,8 +15,8 @@ static void check_same(const fedn_model *a, const fedn_model *b)
         FUZZ_CHECK(strcmp(fedn_model_name(a, i), fedn_model_name(b, i)) == 0);
         FUZZ_CHECK(fedn_model_dtype(a, i) == fedn_model_dtype(b, i));
         FUZZ_CHECK(fedn_model_rank(a, i) == fedn_model_rank(b, i));
-        FUZZ_CHECK(
-            memcmp(fedn_model_shape(a, i), fedn_model_shape(b, i), fedn_model_rank(a, i) * 8) == 0);
+        FUZZ_CHECK(memcmp(fedn_model_shape(a, i), fedn_model_shape(b, i),
+                          (size_t)fedn_model_rank(a, i) * 8) == 0);
         FUZZ_CHECK(memcmp(fedn_model_data(a, i), fedn_model_data(b, i), fedn_model_bytes(a, i)) ==
                    0);
     }

@@ -59,7 +59,7 @@ void assert_same_model(const fedn_model *a, const fedn_model *b)
         assert_string_equal(fedn_model_name(a, i), fedn_model_name(b, i));
         assert_int_equal(fedn_model_dtype(a, i), fedn_model_dtype(b, i));
         assert_int_equal(rank, fedn_model_rank(b, i));
-        assert_memory_equal(fedn_model_shape(a, i), fedn_model_shape(b, i), rank * 8);
+        assert_memory_equal(fedn_model_shape(a, i), fedn_model_shape(b, i), (size_t)rank * 8);
         assert_memory_equal(fedn_model_data(a, i), fedn_model_data(b, i), fedn_model_bytes(a, i));
     }
 }

@@ -68,7 +68,7 @@ static void headers_as_numpy_writes_them_are_read(void **state)
             assert_int_equal(npy.fortran, rows[i].fortran);
             assert_int_equal(npy.big, rows[i].big);
             assert_int_equal(npy.rank, rows[i].rank);
-            assert_memory_equal(npy.shape, rows[i].shape, rows[i].rank * 8);
+            assert_memory_equal(npy.shape, rows[i].shape, (size_t)rows[i].rank * 8);
         }
     }
 }
@@ -171,7 +171,7 @@ static void what_is_written_is_aligned_and_read_back(void **state)
             assert_int_equal(npy.dtype, dtype);
             assert_int_equal(npy.rank, rank);
             assert_int_equal(npy.big || npy.fortran, 0);
-            assert_memory_equal(npy.shape, shape, rank * 8);
+            assert_memory_equal(npy.shape, shape, (size_t)rank * 8);
         }
     }
 }
