@@ -34,6 +34,14 @@ FEDN_API FEDN_NODISCARD fedn_status fedn_control_new(const fedn_config *config, 
 FEDN_API void fedn_control_free(fedn_control *control);
 
 /**
+ * End the call that runs, and every later one at once, with FEDN_ERR_CANCELLED: how a watch without
+ * an end is left from outside.
+ *
+ * Thread: any.   Blocks: no.   Since: 0.1
+ */
+FEDN_API void fedn_control_cancel(fedn_control *control);
+
+/**
  * One REST request with a JSON answer.
  *
  * @param method    "GET", "POST", "PATCH", "PUT" or "DELETE"

@@ -93,6 +93,11 @@ void fedn_control_free(fedn_control *control)
     fedn__free(control);
 }
 
+void fedn_control_cancel(fedn_control *control)
+{
+    fedn__http_client_cancel(control->http);
+}
+
 /* Who could not be reached belongs into the text of a transport failure. */
 static fedn_status unreachable(const fedn_control *control, fedn_status rc, fedn_error *err)
 {

@@ -9,6 +9,7 @@
 #include "core/fs.h"
 #include "core/text.h"
 #include <string.h>
+#include <unistd.h>
 
 static const char *choose_format(const fedn__task_setup *setup)
 {
@@ -29,6 +30,7 @@ fedn_status fedn__task_new(const fedn__task_setup *setup, fedn_task **ret, fedn_
     task->user_data = setup->user_data;
     task->progress_at_ms = INT64_MIN;
     atomic_init(&task->cancelled, 0);
+    task->cancel_fds[0] = task->cancel_fds[1] = -1;
     (void)pthread_mutex_init(&task->mutex, NULL);
     unsigned long long serial = setup->serial;
     task->dir = fedn__strf("%s/task-%llu", setup->work_dir, serial);
@@ -41,6 +43,13 @@ fedn_status fedn__task_new(const fedn__task_setup *setup, fedn_task **ret, fedn_
     }
     *ret = task;
     return FEDN_OK;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
 }
 
 static void drop_inputs(fedn_task *task)
@@ -65,13 +74,18 @@ void fedn__task_free(fedn_task *task)
     fedn__free(task->model_path);
     fedn__free(task->update_path);
     fedn__free(task->format);
+    close_fd(&task->cancel_fds[0]);
+    close_fd(&task->cancel_fds[1]);
     (void)pthread_mutex_destroy(&task->mutex);
     fedn__free(task);
 }
 
 void fedn__task_cancel(fedn_task *task)
 {
+    (void)pthread_mutex_lock(&task->mutex);
     atomic_store(&task->cancelled, 1);
+    close_fd(&task->cancel_fds[1]);
+    (void)pthread_mutex_unlock(&task->mutex);
 }
 
 void fedn__task_get_progress(fedn_task *task, uint64_t *ret_done, uint64_t *ret_total)

@@ -54,6 +54,7 @@ struct fedn_task {
     pthread_mutex_t mutex; /* guards what follows */
     uint64_t done;
     uint64_t total;
+    int cancel_fds[2]; /* of fedn_task_cancel_fd(); the writing end is closed by a cancellation */
 };
 
 fedn_status fedn__task_new(const fedn__task_setup *setup, fedn_task **ret, fedn_error *err);

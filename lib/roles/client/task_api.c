@@ -13,7 +13,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PROGRESS_PAUSE_MS = 1000 };
 
@@ -55,6 +57,26 @@ const char *fedn_task_model_path(const fedn_task *task)
 int32_t fedn_task_is_cancelled(const fedn_task *task)
 {
     return task && (atomic_load(&task->cancelled) || atomic_load(task->stopping));
+}
+
+int32_t fedn_task_cancel_fd(fedn_task *task)
+{
+    int32_t fd = -1;
+
+    if (!task)
+        return -1;
+    (void)pthread_mutex_lock(&task->mutex);
+    /* a pair of sockets is close-on-exec from its first moment: a program that the callback starts
+     * must not hold the writing end open */
+    if (task->cancel_fds[0] < 0 &&
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task->cancel_fds) == 0 &&
+        atomic_load(&task->cancelled)) {
+        (void)close(task->cancel_fds[1]);
+        task->cancel_fds[1] = -1;
+    }
+    fd = task->cancel_fds[0];
+    (void)pthread_mutex_unlock(&task->mutex);
+    return fd;
 }
 
 fedn_status fedn_task_model(fedn_task *task, fedn_model **ret, fedn_error *err)

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fednctl session: start, list, show, stop. */
+#include "api.h"
+#include "out.h"
+#include "rounds.h"
+#include "watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const cli_option session_start_options[] = {
+    {"watch", NULL, "print its rounds as they happen, until it ends"},
+    {"wait", NULL, "wait silently until it ends"},
+    {NULL, NULL, NULL},
+};
+
+static json_t *text_of(const cli_line *cli, const char *property)
+{
+    return json_string(fedn_config_get(cli->config, property));
+}
+
+static json_t *integer_of(const cli_line *cli, const char *property)
+{
+    return json_integer(strtoll(fedn_config_get(cli->config, property), NULL, 10));
+}
+
+static json_t *boolean_of(const cli_line *cli, const char *property)
+{
+    const char *text = fedn_config_get(cli->config, property);
+    return json_boolean(strchr("tyTY1", *text) || strcmp(text, "on") == 0);
+}
+
+/* The newest model, if the session is to start from that. */
+static fedn_status seed_model(const cli_line *cli, fedn_control *control, json_t **ret,
+                              fedn_error *err)
+{
+    json_t *list = NULL;
+
+    *ret = NULL;
+    if (*fedn_config_get(cli->config, "session.model_id")) {
+        *ret = text_of(cli, "session.model_id");
+        return FEDN_OK;
+    }
+    fedn_status rc = api_list(control, "models", NULL, NULL, 1, &list, err);
+    if (rc != FEDN_OK)
+        return rc;
+    const json_t *newest = json_array_get(json_object_get(list, "result"), 0);
+    if (*api_text(newest, "model_id"))
+        *ret = json_string(api_text(newest, "model_id"));
+    else
+        rc = cli_error(err, FEDN_ERR_NOT_FOUND,
+                       "the reducer has no model to start from: fednctl model push FILE");
+    json_decref(list);
+    return rc;
+}
+
+/* Takes `model`. */
+static fedn_status session_body(const cli_line *cli, json_t *model, json_t **ret, fedn_error *err)
+{
+    const char *name = fedn_config_get(cli->config, "session.name");
+    const char *kwargs = fedn_config_get(cli->config, "session.aggregator_kwargs");
+    json_t *parameters = *kwargs ? json_loads(kwargs, 0, NULL) : json_null();
+    const char *timeout = fedn_config_get(cli->config, "session.round_timeout");
+
+    *ret = NULL;
+    if (!json_is_object(parameters) && *kwargs) {
+        json_decref(parameters);
+        json_decref(model);
+        return cli_error(err, FEDN_ERR_INVALID, "--aggregator-kwargs \"%s\" is not a JSON object",
+                         kwargs);
+    }
+    json_t *config = json_pack(
+        "{s:o,s:o,s:o,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:n}", "model_id", model, "aggregator",
+        text_of(cli, "session.aggregator"), "aggregator_kwargs", parameters, "round_timeout",
+        strtod(timeout, NULL), "buffer_size", integer_of(cli, "session.buffer_size"), "rounds",
+        integer_of(cli, "session.rounds"), "delete_models_storage",
+        boolean_of(cli, "session.delete_models_storage"), "clients_required",
+        integer_of(cli, "session.clients_required"), "requested_clients",
+        integer_of(cli, "session.requested_clients"), "validate",
+        boolean_of(cli, "session.validate"), "helper_type", text_of(cli, "session.helper_type"),
+        "server_functions");
+    *ret = json_pack("{s:o}", "session_config", config);
+    if (*ret && *name)
+        json_object_set_new(*ret, "name", json_string(name));
+    return *ret ? FEDN_OK : cli_error(err, FEDN_ERR_NOMEM, "out of memory");
+}
+
+static fedn_status create(const cli_line *cli, fedn_control *control, json_t **ret, fedn_error *err)
+{
+    json_t *model = NULL;
+    json_t *body = NULL;
+
+    *ret = NULL;
+    fedn_status rc = seed_model(cli, control, &model, err);
+    if (rc == FEDN_OK)
+        rc = session_body(cli, model, &body, err);
+    if (rc == FEDN_OK)
+        rc = api_call(control, "POST", "sessions/", body, ret, err);
+    json_decref(body);
+    if (rc == FEDN_OK && !*api_text(*ret, "session_id"))
+        rc = cli_error(err, FEDN_ERR_PROTOCOL, "the reducer made a session without an id");
+    return rc;
+}
+
+static fedn_status begin(const cli_line *cli, fedn_control *control, const char *session_id,
+                         fedn_error *err)
+{
+    const char *clients = fedn_config_get(cli->config, "session.client_ids");
+    const char *timeout = fedn_config_get(cli->config, "session.round_timeout");
+    fedn_error why = {0};
+    json_t *body =
+        json_pack("{s:s,s:o,s:f}", "session_id", session_id, "rounds",
+                  integer_of(cli, "session.rounds"), "round_timeout", strtod(timeout, NULL));
+
+    if (*clients)
+        json_object_set_new(body, "client_ids", json_string(clients));
+    fedn_status rc = api_call(control, "POST", "sessions/start", body, NULL, &why);
+    json_decref(body);
+    if (rc != FEDN_OK) {
+        cli_error(err, rc, "session %.64s was made but not started: %.400s", session_id,
+                  why.message);
+        err->detail = why.detail;
+    }
+    return rc;
+}
+
+fedn_status cmd_session_start(cli_line *cli, fedn_error *err)
+{
+    int32_t follows = cli_value(cli, "watch") || cli_value(cli, "wait");
+    watch_settings settings = {.quiet = !cli_value(cli, "watch")};
+    fedn_control *control = NULL;
+    json_t *session = NULL;
+
+    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    if (rc == FEDN_OK)
+        rc = create(cli, control, &session, err);
+    if (rc == FEDN_OK && follows)
+        rc = watch_newest(control, &settings.after, err);
+    if (rc != FEDN_OK)
+        goto out;
+    settings.session_id = api_text(session, "session_id");
+    settings.json = cli->json && !settings.quiet;
+    settings.validates = json_is_true(api_member(session, "session_config", "validate"));
+    rc = begin(cli, control, settings.session_id, err);
+    if (rc == FEDN_OK && cli->json && !settings.json)
+        out_json(session);
+    else if (rc == FEDN_OK && !follows)
+        printf("%s\n", settings.session_id);
+    if (rc == FEDN_OK && follows)
+        rc = watch_run(cli, &settings, err);
+out:
+    json_decref(session);
+    fedn_control_free(control);
+    return rc;
+}
+
+fedn_status cmd_session_stop(cli_line *cli, fedn_error *err)
+{
+    fedn_control *control = NULL;
+    json_t *session = NULL;
+    json_t *body = json_pack("{s:s}", "status", "Terminated");
+    char path[256];
+
+    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    if (rc == FEDN_OK)
+        rc = api_get(control, "sessions", cli->args[0], &session, err);
+    if (rc == FEDN_OK) {
+        snprintf(path, sizeof path, "sessions/%s", api_text(session, "session_id"));
+        json_decref(session);
+        session = NULL;
+        rc = api_call(control, "PATCH", path, body, &session, err);
+    }
+    if (rc == FEDN_OK && cli->json)
+        out_json(session);
+    json_decref(body);
+    json_decref(session);
+    fedn_control_free(control);
+    return rc;
+}
+
+fedn_status cmd_session_list(cli_line *cli, fedn_error *err)
+{
+    static const out_column columns[] = {
+        {"SESSION", 1, 0}, {"NAME", 0, 0}, {"STATUS", 1, 0}, {"COMMITTED (UTC)", 1, 0}};
+    json_t *list = NULL;
+    json_t *session = NULL;
+    size_t i = 0;
+
+    fedn_status rc = api_list_or_print(cli, "sessions", NULL, NULL, &list, err);
+    if (rc != FEDN_OK || !list)
+        return rc;
+    out_table *table = out_table_new(columns, 4);
+    json_array_foreach(json_object_get(list, "result"), i, session)
+    {
+        char when[OUT_TEXT];
+        out_time(api_text(session, "committed_at"), when, sizeof when);
+        out_cell(table, api_text(session, "session_id"));
+        out_cell(table, api_text(session, "name"));
+        out_cell(table, api_text(session, "status"));
+        out_cell(table, when);
+    }
+    out_table_print(table, "no session yet: fednctl session start");
+    json_decref(list);
+    return FEDN_OK;
+}
+
+static void show(const json_t *session, const json_t *rounds)
+{
+    const json_t *config = json_object_get(session, "session_config");
+    char when[OUT_TEXT];
+
+    out_time(api_text(session, "committed_at"), when, sizeof when);
+    out_field("session", api_text(session, "session_id"));
+    out_field("name", api_text(session, "name"));
+    out_field("status", api_text(session, "status"));
+    out_field("message", api_text(session, "message"));
+    out_field("made (UTC)", when);
+    out_field("seed model", api_text(config, "model_id"));
+    out_field("aggregator", api_text(config, "aggregator"));
+    out_field("format", api_text(config, "helper_type"));
+    out_fieldf("rounds", "%lld, each %g s at most", (long long)api_integer(config, "rounds"),
+               api_number(config, "round_timeout"));
+    out_fieldf("clients", "at least %lld for each combiner",
+               (long long)api_integer(config, "clients_required"));
+    out_field("validates", json_is_true(json_object_get(config, "validate")) ? "yes" : "no");
+    putchar('\n');
+    rounds_print(json_object_get(rounds, "result"), "no round yet");
+}
+
+fedn_status cmd_session_show(cli_line *cli, fedn_error *err)
+{
+    fedn_control *control = NULL;
+    json_t *session = NULL;
+    json_t *rounds = NULL;
+
+    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    if (rc == FEDN_OK)
+        rc = api_get(control, "sessions", cli->args[0], &session, err);
+    if (rc == FEDN_OK)
+        rc = api_list(control, "rounds", "round_config.session_id", cli->args[0], 0, &rounds, err);
+    if (rc == FEDN_OK && cli->json) {
+        json_object_set(session, "rounds", json_object_get(rounds, "result"));
+        out_json(session);
+    } else if (rc == FEDN_OK) {
+        show(session, rounds);
+    }
+    json_decref(rounds);
+    json_decref(session);
+    fedn_control_free(control);
+    return rc;
+}

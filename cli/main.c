@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fednctl: the table of commands, and from a failure to an exit code. */
+#include "cli.h"
+#include "opt.h"
+#include "out.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+const cli_command cli_commands[] = {
+    {"reducer", "start", "", 0, 0, "run the reducer: sessions, models, REST",
+     cmd_reducer_start, {"reducer.", "log."}, daemon_options},
+    {"combiner", "start", "", 0, 0, "run a combiner: serves clients, folds their updates",
+     cmd_combiner_start, {"combiner.", "log."}, daemon_options},
+    {"combiner", "list", "", 0, 0, "list the combiners and how many clients they serve",
+     cmd_combiner_list, {"control."}, NULL},
+    {"client", "start", "", 0, 0, "run a client that hands each task to a program",
+     cmd_client_start, {"client.", "log."}, client_options},
+    {"client", "list", "", 0, 0, "list the clients",
+     cmd_client_list, {"control."}, list_options},
+    {"model", "push", "FILE", 1, 1, "upload a model; it becomes the newest",
+     cmd_model_push, {"control."}, model_push_options},
+    {"model", "pull", "[MODEL]", 0, 1, "download a model, the newest by default",
+     cmd_model_pull, {"control."}, model_pull_options},
+    {"model", "list", "", 0, 0, "list the trail of models, newest first",
+     cmd_model_list, {"control."}, list_options},
+    {"session", "start", "", 0, 0, "start a training session",
+     cmd_session_start, {"control.", "session."}, session_start_options},
+    {"session", "list", "", 0, 0, "list the sessions, newest first",
+     cmd_session_list, {"control."}, list_options},
+    {"session", "show", "SESSION", 1, 1, "show a session and its rounds",
+     cmd_session_show, {"control."}, NULL},
+    {"session", "stop", "SESSION", 1, 1, "stop a session",
+     cmd_session_stop, {"control."}, NULL},
+    {"round", "list", "", 0, 0, "list the rounds, newest first",
+     cmd_round_list, {"control."}, round_list_options},
+    {"round", "show", "ROUND", 1, 1, "show a round: what became of every client's update",
+     cmd_round_show, {"control."}, NULL},
+    {"status", "", "", 0, 0, "show what the network is doing",
+     cmd_status, {"control."}, NULL},
+    {"watch", "", "[SESSION]", 0, 1, "follow rounds as they happen",
+     cmd_watch, {"control."}, watch_options},
+    {"config", "list", "[PREFIX]", 0, 1, "list the properties with their values",
+     cmd_config_list, {NULL}, config_options},
+    {"version", "", "", 0, 0, "print the version",
+     cmd_version, {NULL}, NULL},
+    {"help", "", "[COMMAND]", 0, 2, "explain a command",
+     cmd_help, {NULL}, NULL},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, {NULL}, NULL},
+};
+/* clang-format on */
+
+const char *cli_value(const cli_line *cli, const char *name)
+{
+    const cli_option *options = cli->command->options;
+
+    for (int32_t i = 0; options && options[i].name; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return cli->values[i];
+    return NULL;
+}
+
+fedn_status cli_number(const cli_line *cli, const char *name, uint32_t max, uint32_t otherwise,
+                       uint32_t *ret, fedn_error *err)
+{
+    const char *text = cli_value(cli, name);
+    char *end = NULL;
+
+    if (!text) {
+        *ret = otherwise;
+        return FEDN_OK;
+    }
+    unsigned long long number = strtoull(text, &end, 10);
+    if (!*text || *text < '0' || *text > '9' || *end || number > max)
+        return cli_error(err, FEDN_ERR_INVALID, "--%s \"%s\" is not a number from 0 to %u", name,
+                         text, (unsigned)max);
+    *ret = (uint32_t)number;
+    return FEDN_OK;
+}
+
+fedn_status cli_error(fedn_error *err, fedn_status code, const char *format, ...)
+{
+    char text[FEDN_ERROR_MESSAGE_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return fedn_error_set(err, code, text);
+}
+
+fedn_status cmd_version(cli_line *cli, fedn_error *err)
+{
+    (void)err;
+    if (!cli->json) {
+        printf("fednctl %s, %s\n", FEDN_VERSION_STRING, fedn_version_string());
+        return FEDN_OK;
+    }
+    json_t *answer = json_pack("{s:s,s:s,s:i}", "fednctl", FEDN_VERSION_STRING, "library",
+                               fedn_version_string(), "number", (int)fedn_version());
+    out_json(answer);
+    json_decref(answer);
+    return FEDN_OK;
+}
+
+static int32_t exit_code(fedn_status status)
+{
+    switch (status) {
+    case FEDN_OK:
+        return CLI_EXIT_OK;
+    case FEDN_ERR_NOT_FOUND:
+        return CLI_EXIT_NOT_FOUND;
+    case FEDN_ERR_UNAVAILABLE:
+    case FEDN_ERR_TIMEOUT:
+        return CLI_EXIT_UNAVAILABLE;
+    case FEDN_ERR_AUTH:
+    case FEDN_ERR_DENIED:
+        return CLI_EXIT_DENIED;
+    default:
+        return CLI_EXIT_FAILED;
+    }
+}
+
+/* One line for people, whatever the text came from. */
+static void complain(const fedn_error *err, fedn_status status)
+{
+    char clean[FEDN_ERROR_MESSAGE_BYTES + 8];
+
+    out_clean(err->message[0] ? err->message : fedn_status_string(status), 0, clean, sizeof clean);
+    fprintf(stderr, "fednctl: %s\n", clean);
+}
+
+int main(int argc, char **argv)
+{
+    cli_line cli = {0};
+    fedn_error err = {0};
+    int32_t code = CLI_EXIT_USAGE;
+
+    fedn_tune_process();
+    out_init();
+    fedn_status rc = fedn_config_new(&cli.config, &err);
+    if (rc == FEDN_OK)
+        rc = opt_parse(&cli, argc - 1, argv + 1, &err);
+    if (rc == FEDN_OK) {
+        rc = cli.help ? cmd_help(&cli, &err) : cli.command->run(&cli, &err);
+        /* a role or a command refuses what it was given on the command line in this way too */
+        code = rc == FEDN_ERR_INVALID && err.detail == 0 ? CLI_EXIT_USAGE : exit_code(rc);
+    }
+    if (rc != FEDN_OK)
+        complain(&err, rc);
+    fedn_config_free(cli.config);
+    if (rc == FEDN_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+        fprintf(stderr, "fednctl: cannot write the output\n");
+        code = CLI_EXIT_FAILED;
+    }
+    return code;
+}

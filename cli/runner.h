@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Running a program for a task, and ending it when the task is no longer wanted. */
+#ifndef CLI_RUNNER_H
+#define CLI_RUNNER_H
+
+#include <fedn/error.h>
+
+typedef struct runner_command runner_command;
+
+/* Splits "PROGRAM ARG..." at blanks; '...', "..." and \ quote, nothing else is special: no shell
+ * is run. */
+fedn_status runner_split(const char *text, runner_command **ret, fedn_error *err);
+void runner_free(runner_command *command); /* NULL allowed */
+
+typedef struct runner_call {
+    const char *const *args; /* behind the command's own words; NULL at the end */
+    const char *const *env;  /* "NAME=value" besides our own environment; NULL at the end */
+    int cancel_fd;           /* becomes readable when the program is to be ended; -1: never */
+} runner_call;
+
+/* Runs it to its end; its output goes to our stderr. FEDN_ERR_CALLBACK: it could not be started or
+ * failed (the text has the last line it wrote to its stderr); FEDN_ERR_CANCELLED: it was ended,
+ * by SIGTERM, five seconds later by SIGKILL. */
+fedn_status runner_run(const runner_command *command, const runner_call *call, fedn_error *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Following the reducer's events: one line per round. */
+#ifndef CLI_WATCH_H
+#define CLI_WATCH_H
+
+#include "cli.h"
+
+typedef struct watch_settings {
+    const char *session_id; /* until this one's end; NULL: all sessions, without an end */
+    int32_t until_finished; /* without a session: until the end of the one that runs, or the next */
+    uint64_t after;         /* sequence number of the last event that is not wanted */
+    int32_t quiet;          /* print nothing but the end */
+    int32_t json;           /* print the events instead */
+    int32_t validates;      /* the session validates: its last results are waited for */
+} watch_settings;
+
+/* Prints what happens until the session ends: FEDN_OK it finished, FEDN_ERR_STATE it did not (the
+ * text says why), FEDN_ERR_UNAVAILABLE the reducer went away. */
+fedn_status watch_run(const cli_line *cli, const watch_settings *settings, fedn_error *err);
+/* The sequence number of the newest event. */
+fedn_status watch_newest(fedn_control *control, uint64_t *ret, fedn_error *err);
+/* FEDN_OK for "Finished", FEDN_ERR_STATE for the other ends, FEDN_ERR_TIMEOUT for a status that is
+ * no end. */
+fedn_status watch_verdict(const char *session_id, const char *status, const char *message,
+                          fedn_error *err);
+
+#endif
