@@ -212,12 +212,13 @@ static fedn_status bound_block(void *arg, uint64_t first, const void *x, uint64_
 {
     const bound *b = arg;
     uint64_t over = fedn__kernel_first_over(x, n, b->largest);
+    uint64_t element = first + over;
 
     if (over == n)
         return FEDN_OK;
     return fedn__error(err, FEDN_ERR_FORMAT,
                        "'%s' of the %s: element %llu is %g, the largest possible is %g", b->name,
-                       b->what, (unsigned long long)(first + over),
+                       b->what, (unsigned long long)element,
                        fedn__kernel_value(FEDN_DTYPE_F64, x, over), b->largest);
 }
 

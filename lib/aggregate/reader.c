@@ -38,12 +38,13 @@ static fedn_status check_block(void *arg, uint64_t first, const void *x, uint64_
 {
     const check *c = arg;
     uint64_t bad = fedn__kernel_first_bad(c->info->dtype, x, n);
+    uint64_t element = first + bad;
 
     if (bad == n)
         return FEDN_OK;
     return fedn__error(err, FEDN_ERR_FORMAT,
                        "tensor %u '%s' of the %s: element %llu is %g, the largest allowed is %g",
-                       c->index, c->info->name, c->reader->what, (unsigned long long)(first + bad),
+                       c->index, c->info->name, c->reader->what, (unsigned long long)element,
                        fedn__kernel_value(c->info->dtype, x, bad),
                        fedn__kernel_largest(c->info->dtype));
 }

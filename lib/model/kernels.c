@@ -237,12 +237,14 @@ static inline twofold split_i64(int64_t x)
 {
     int64_t rest = x & 0xffffffff;
 
-    return split_halves((double)((x - rest) / 0x100000000) * 0x1p32, (double)rest);
+    return split_halves((double)(x - rest), (double)rest);
 }
 
 static inline twofold split_u64(uint64_t x)
 {
-    return split_halves((double)(x >> 32) * 0x1p32, (double)(x & 0xffffffff));
+    uint64_t rest = x & 0xffffffff;
+
+    return split_halves((double)(x - rest), (double)rest);
 }
 
 #define FOLD_WIDE(name, type)                                                                      \

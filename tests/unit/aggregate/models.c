@@ -159,12 +159,12 @@ static fedn_status median_save(void *of, fedn_model **ret, fedn_error *err)
 static fedn_status median_take(median *self, fedn_model *all, uint32_t *place, fedn_error *err)
 {
     fedn_model *model = NULL;
-    uint32_t k = (uint32_t)atoi(fedn_model_name(all, *place));
+    unsigned long k = strtoul(fedn_model_name(all, *place), NULL, 10);
     fedn_status rc = fedn_model_new(&model, err);
 
     for (; rc == FEDN_OK && *place < fedn_model_count(all); ++*place) {
         const char *name = fedn_model_name(all, *place);
-        if ((uint32_t)atoi(name) != k)
+        if (strtoul(name, NULL, 10) != k)
             break;
         rc = fedn_model_add(model, strchr(name, '.') + 1, fedn_model_dtype(all, *place),
                             fedn_model_rank(all, *place), fedn_model_shape(all, *place),

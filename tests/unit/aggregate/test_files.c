@@ -88,30 +88,39 @@ static void assert_file_holds(const char *path, fedn_model *expected)
     fedn_model_unref(model);
 }
 
+static const char *const formats[] = {"npz", "npz-deflate", "safetensors"};
+
+static void add_to_both(fedn_aggregator *memory, fedn_aggregator *files, uint32_t format,
+                        uint64_t seed)
+{
+    char *path = path_of(formats[format]);
+    fedn_model *model = big_model(seed);
+    double weight = 1000.0 / (format + 1);
+    fedn_error err;
+
+    assert_ok(fedn_model_save(model, path, formats[format], &err), &err);
+    if (format == 0) {
+        fedn__source *global = open_file(path);
+        assert_ok(fedn__aggregator_begin_source(files, global, &err), &err);
+        fedn__source_free(global);
+    }
+    test_add(memory, model, weight);
+    assert_ok(add_file(files, path, weight, &err), &err);
+    fedn_model_unref(model);
+    fedn__free(path);
+}
+
 static void files_of_every_format_give_what_models_give(void **state)
 {
-    static const char *const formats[] = {"npz", "npz-deflate", "safetensors"};
     fedn_aggregator *memory = test_aggregator("fedavg");
     fedn_aggregator *files = test_aggregator("fedavg");
     char *result = path_of("result");
     fedn_error err;
     (void)state;
 
-    for (uint32_t round = 0; round < 2; round++) { /* the second one in pages that were used */
-        for (uint32_t i = 0; i < 3; i++) {
-            char *path = path_of(formats[i]);
-            fedn_model *model = big_model(round * 3 + i);
-            assert_ok(fedn_model_save(model, path, formats[i], &err), &err);
-            if (i == 0) {
-                fedn__source *global = open_file(path);
-                assert_ok(fedn__aggregator_begin_source(files, global, &err), &err);
-                fedn__source_free(global);
-            }
-            test_add(memory, model, 1000.0 / (i + 1));
-            assert_ok(add_file(files, path, 1000.0 / (i + 1), &err), &err);
-            fedn_model_unref(model);
-            fedn__free(path);
-        }
+    for (uint64_t round = 0; round < 2; round++) { /* the second one in pages that were used */
+        for (uint32_t i = 0; i < 3; i++)
+            add_to_both(memory, files, i, round * 3 + i);
         fedn_model *expected = test_finish(memory);
         assert_ok(fedn__aggregator_finish_file(files, formats[round * 2], result, &err), &err);
         assert_file_holds(result, expected);
@@ -264,7 +273,8 @@ static void turn_columns(const char *path)
         char *npy = data + i + 30 + number(data + i + 26, 2) + number(data + i + 28, 2);
         char *order = strstr(npy + 10, "False");
         assert_non_null(order);
-        memcpy(order, "True ", 5);
+        for (uint32_t k = 0; k < 5; k++)
+            order[k] = "True "[k];
         uint32_t after = (uint32_t)crc32(0, (const unsigned char *)npy, size);
         for (uint64_t k = 0; k + 4 <= bytes; k++)
             if (memcmp(data + k, &before, 4) == 0)

@@ -172,39 +172,50 @@ static void fill(fedn_dtype dtype, void *to, const int32_t *values)
     }
 }
 
+/* Values a and b that weigh 10 and 30 with this mean, all of them in the type's range. */
+static void values_around(fedn_dtype dtype, int32_t i, int32_t *a, int32_t *b, int32_t *mean)
+{
+    int32_t signed_type = dtype >= FEDN_DTYPE_I8 && dtype <= FEDN_DTYPE_I64;
+
+    if (dtype == FEDN_DTYPE_BOOL) {
+        *a = *b = *mean = i & 1;
+        return;
+    }
+    *mean = signed_type ? i - 60 : i + 1;
+    *a = *mean + 3;
+    *b = *mean - 1;
+}
+
+static void assert_exact_mean(fedn_dtype dtype)
+{
+    int32_t a[COUNT], b[COUNT], mean[COUNT];
+    uint64_t xa[COUNT], xb[COUNT], want[COUNT] = {0}, got[COUNT] = {0};
+    double sum[COUNT], low[COUNT], other[COUNT], other_low[COUNT];
+    fedn__weight weight = {0, 0};
+
+    for (int32_t i = 0; i < COUNT; i++)
+        values_around(dtype, i, &a[i], &b[i], &mean[i]);
+    fill(dtype, xa, a);
+    fill(dtype, xb, b);
+    fill(dtype, want, mean);
+    fedn__kernel_set(dtype, sum, low, xa, 10, COUNT);
+    fedn__kernel_set(dtype, other, other_low, xb, 20, COUNT);
+    fedn__kernel_add(dtype, other, other_low, xb, 10, COUNT);
+    fedn__kernel_merge(sum, fedn__kernel_is_wide(dtype) ? low : NULL, other, COUNT);
+    fedn__weight_add(&weight, 10);
+    fedn__weight_add(&weight, 30);
+    fedn__kernel_mean(dtype, sum, low, weight, got, COUNT);
+    if (memcmp(got, want, COUNT * fedn_dtype_bytes(dtype)) != 0)
+        fail_msg("%s: another mean", fedn_dtype_name(dtype));
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_true(fedn__kernel_value(dtype, got, i) == mean[i]);
+}
+
 static void small_integers_are_averaged_exactly_in_every_type(void **state)
 {
     (void)state;
-    for (fedn_dtype dtype = FEDN_DTYPE_F16; dtype <= FEDN_DTYPE_BOOL; dtype++) {
-        int32_t a[COUNT], b[COUNT], mean[COUNT];
-        uint64_t xa[COUNT], xb[COUNT], want[COUNT] = {0}, got[COUNT] = {0};
-        double sum[COUNT], low[COUNT] = {0}, other[COUNT], other_low[COUNT] = {0};
-        int32_t wide = fedn__kernel_is_wide(dtype);
-        int32_t lowest = dtype >= FEDN_DTYPE_U8 || dtype < FEDN_DTYPE_I8 ? 0 : -60;
-
-        for (int32_t i = 0; i < COUNT; i++) {
-            mean[i] = dtype == FEDN_DTYPE_BOOL ? i & 1 : i + lowest;
-            a[i] = dtype == FEDN_DTYPE_BOOL ? mean[i] : mean[i] + 3;
-            b[i] = dtype == FEDN_DTYPE_BOOL ? mean[i] : mean[i] - 1;
-            if (dtype >= FEDN_DTYPE_U8 && b[i] < 0)
-                b[i] = mean[i] = a[i] = 5;
-        }
-        fill(dtype, xa, a);
-        fill(dtype, xb, b);
-        fill(dtype, want, mean);
-        fedn__kernel_set(dtype, sum, wide ? low : NULL, xa, 10, COUNT);
-        fedn__kernel_set(dtype, other, wide ? other_low : NULL, xb, 20, COUNT);
-        fedn__kernel_add(dtype, other, wide ? other_low : NULL, xb, 10, COUNT);
-        fedn__kernel_merge(sum, wide ? low : NULL, other, COUNT);
-        fedn__weight weight = {0, 0};
-        for (uint32_t k = 1; k < 4; k++)
-            fedn__weight_add(&weight, k == 2 ? 20 : 10);
-        fedn__kernel_mean(dtype, sum, wide ? low : NULL, weight, got, COUNT);
-        if (memcmp(got, want, COUNT * fedn_dtype_bytes(dtype)) != 0)
-            fail_msg("%s: another mean", fedn_dtype_name(dtype));
-        for (uint32_t i = 0; i < COUNT; i++)
-            assert_true(fedn__kernel_value(dtype, got, i) == mean[i]);
-    }
+    for (fedn_dtype dtype = FEDN_DTYPE_F16; dtype <= FEDN_DTYPE_BOOL; dtype++)
+        assert_exact_mean(dtype);
 }
 
 static void elements_at_any_address_are_summed_alike(void **state)
