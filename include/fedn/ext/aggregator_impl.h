@@ -19,7 +19,7 @@ typedef struct fedn_aggregator_impl {
     /* kwargs: JSON object text, "{}" if none were given */
     fedn_status (*create)(const char *kwargs, void *user_data, void **ret_self, fedn_error *err);
     void (*destroy)(void *self);
-    /* the model the round started from; optional */
+    /* the model the round started from; optional; may come again before the first add */
     fedn_status (*begin)(void *self, fedn_model *global, fedn_error *err);
     fedn_status (*add)(void *self, fedn_model *model, double weight, fedn_error *err);
     /* all that was added, as a model that merge understands */
