@@ -141,6 +141,20 @@ def test_numpy(directory):
     np.savez(path)
     every_way(directory, path, {})
 
+    # more members than a plain archive can count
+    path = os.path.join(directory, "many.safetensors")
+    many = 66000
+    header = "{%s}" % ",".join(
+        f'"{at}":{{"dtype":"U32","shape":[],"data_offsets":[{4 * at},{4 * at + 4}]}}' for at in range(many))
+    with open(path, "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header.encode() + np.arange(many, dtype="<u4").tobytes())
+    target, order = convert(directory, path, "-", "npz", "copy")
+    with np.load(target) as got:
+        if got.files != order or order != [str(at) for at in range(many)]:
+            sys.exit("names of many tensors differ")
+        for at in (0, 1, 65534, 65535, many - 1):
+            same("many", got[str(at)], np.array(at, "u4"))
+
     # one tensor of several pieces, column-major and compressed
     path = os.path.join(directory, "large.npz")
     large = {"0": np.asfortranarray(fill((700, 611, 3), "f4", 5)), "1": fill((2_000_001,), ">f8", 6), "2": fill((1_500_000,), "u1", 7)}

@@ -111,6 +111,16 @@ static void an_archive_with_zip64_records_is_read(void **state)
     assert_fails(open_all(file, at, &item, &err), FEDN_ERR_FORMAT, &err, "66000 directory");
     file[end64 + 32]--;
     assert_fails(open_all(file, at, &item, &err), FEDN_ERR_UNSUPPORTED, &err, "several");
+    file[end64 + 24]--;
+    file[end64 + 31] = file[end64 + 39] = 0x10; /* 2^60 members */
+    assert_fails(open_all(file, at, &item, &err), FEDN_ERR_LIMIT, &err,
+                 "1152921504606912976 100000");
+    file[end64 + 31] = file[end64 + 39] = 0;
+    file[end64 + 55] = 0x10; /* the directory 2^60 bytes away */
+    assert_fails(open_all(file, at, &item, &err), FEDN_ERR_FORMAT, &err, "directory");
+    file[end64 + 55] = 0;
+    file[end64 + 56 + 15] = 0xff; /* the record itself is nowhere */
+    assert_fails(open_all(file, at, &item, &err), FEDN_ERR_FORMAT, &err, "zip64 beyond");
     free(offsets);
     free(file);
 }
