@@ -9,7 +9,6 @@
 #include "rpc/tag.h"
 #include <dirent.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,8 +24,7 @@ enum {
     CHECK_MIN_MS = 10,
     CHECK_MAX_MS = 1000,
     CONNECTIONS_PER_MS = 16, /* more than a listener has been seen to accept */
-    FRESH_NS = 2000000,      /* a count younger than this is not taken again */
-    DEFER_S = 10             /* as the handshake timeout */
+    FRESH_NS = 2000000       /* a count younger than this is not taken again */
 };
 
 uint64_t fedn__guard_descriptors(void)
@@ -64,19 +62,6 @@ static int32_t listens_on(int fd, int32_t port)
     return 0;
 }
 
-/* A burst that is accepted in one go must fit into the reserve, and a connection that says nothing
- * should not take a descriptor. */
-static void restrain(const fedn__guard *guard, int fd)
-{
-    int backlog = (int)(guard->reserve / 2);
-
-    (void)listen(fd, backlog);
-#ifdef TCP_DEFER_ACCEPT
-    int seconds = DEFER_S;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
-#endif
-}
-
 static void find_listeners(fedn__guard *guard, int32_t port)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -91,7 +76,8 @@ static void find_listeners(fedn__guard *guard, int32_t port)
         if (end == entry->d_name || guard->count == FEDN__GUARD_LISTENERS)
             continue;
         if (listens_on((int)fd, port)) {
-            restrain(guard, (int)fd);
+            /* a burst that is accepted in one go must fit into the reserve */
+            (void)listen((int)fd, (int)(guard->reserve / 2));
             guard->listeners[guard->count++] = (int)fd;
         }
     }

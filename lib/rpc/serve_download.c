@@ -32,13 +32,21 @@ typedef struct download {
 
 static void go_on(download *down);
 
-static void send_short(fedn__call *call, const char *id, int32_t status)
+static fedn_status send_short(fedn__call *call, const char *id, int32_t status)
 {
     Fedn__ModelResponse message = FEDN__MODEL_RESPONSE__INIT;
 
     message.id = (char *)(uintptr_t)id;
     message.status = (Fedn__ModelStatus)status;
-    (void)fedn__call_send(call, &message.base);
+    return fedn__call_send(call, &message.base);
+}
+
+static void finish(fedn__call *call, fedn_status rc)
+{
+    if (rc == FEDN_OK)
+        fedn__call_finish(call, FEDN__RPC_OK, NULL);
+    else
+        fedn__call_reject(call, fedn__rpc_from_status(rc), "the last message could not be sent");
 }
 
 static void check_gone(download *down)
@@ -118,8 +126,7 @@ static void go_on(download *down)
     look_ahead(down);
     if (down->offset == down->bytes && !down->ended) {
         down->ended = 1;
-        send_short(down->call, down->id, FEDN__MODEL_STATUS__OK);
-        fedn__call_finish(down->call, FEDN__RPC_OK, NULL);
+        finish(down->call, send_short(down->call, down->id, FEDN__MODEL_STATUS__OK));
     }
 }
 
@@ -195,11 +202,12 @@ void fedn__download_open(void *service, fedn__call *call, const ProtobufCMessage
         rc = host->find(host->service, call, id, &blob, &err);
     }
     if (rc == FEDN_ERR_NOT_FOUND || rc == FEDN_ERR_STATE) {
-        send_short(call, asked,
-                   rc == FEDN_ERR_STATE ? FEDN__MODEL_STATUS__IN_PROGRESS
-                                        : FEDN__MODEL_STATUS__UNKNOWN);
-        send_short(call, asked, FEDN__MODEL_STATUS__FAILED);
-        fedn__call_finish(call, FEDN__RPC_OK, NULL);
+        rc = send_short(call, asked,
+                        rc == FEDN_ERR_STATE ? FEDN__MODEL_STATUS__IN_PROGRESS
+                                             : FEDN__MODEL_STATUS__UNKNOWN);
+        if (rc == FEDN_OK)
+            rc = send_short(call, asked, FEDN__MODEL_STATUS__FAILED);
+        finish(call, rc);
     } else if (rc < 0) {
         fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
     } else {

@@ -119,7 +119,7 @@ void rig_hang_up(test_rig *rig)
 
 void rig_stop(test_rig *rig)
 {
-    rig_hang_up(rig);
+    rig_hang_up(rig); /* what was never made may be NULL */
     fedn__server_free(rig->server, 0);
     fedn__loop_free(rig->dialling);
     fedn__loop_free(rig->serving);

@@ -22,6 +22,7 @@ typedef struct test_depot {
     char *dir;
     uint64_t max_bytes;
     fedn_status find_rc; /* instead of looking */
+    int32_t quiet;       /* notes nothing */
     uint64_t wanted_bytes;
     fedn_status wanted_rc;
     const char *store_in; /* instead of the directory; set before the first call */
@@ -35,7 +36,8 @@ static fedn_status accept_model(void *service, fedn__call *call, const char *id,
     (void)call;
     if (strcmp(id, OTHER_ID) == 0)
         return fedn_error_set(err, FEDN_ERR_DENIED, "this model is not yours");
-    rig_note(&depot->rig.notes, "accept");
+    if (!depot->quiet)
+        rig_note(&depot->rig.notes, "accept");
     *ret_max_bytes = depot->max_bytes;
     *ret_path = fedn__fs_join(depot->store_in ? depot->store_in : depot->dir, id);
     return *ret_path ? FEDN_OK : fedn_error_set(err, FEDN_ERR_NOMEM, NULL);
@@ -47,6 +49,8 @@ static void stored_model(void *service, const char *id, fedn_status status, uint
     test_depot *depot = service;
 
     (void)err;
+    if (depot->quiet)
+        return;
     rig_note(&depot->rig.notes, "stored%d:%llu:%s", (int)status, (unsigned long long)bytes, id);
     rig_note(&depot->rig.notes, "stored%d", (int)status);
 }
@@ -585,6 +589,103 @@ static void many_readers_share_one_model(void **state)
     free(data);
 }
 
+/* What failed for the want of memory on the other side comes back as one of these. */
+static fedn_status as_nomem(fedn_status rc, const fedn_error *err)
+{
+    if (rc == FEDN_OK || rc == FEDN_ERR_NOMEM)
+        return rc;
+    if (rc == FEDN_ERR_LIMIT && err->detail == FEDN__RPC_RESOURCE_EXHAUSTED)
+        return FEDN_ERR_NOMEM;
+    if (rc == FEDN_ERR_UNAVAILABLE && strstr(err->message, "out of memory"))
+        return FEDN_ERR_NOMEM;
+    fprintf(stderr, "%d: %s\n", (int)rc, err->message);
+    return rc;
+}
+
+static fedn_status move_both_ways(test_depot *depot)
+{
+    uint64_t bytes = FEDN__LIMIT_CHUNK_BYTES + 5;
+    test_move up = {.depot = depot, .id = ID};
+    test_move down = {.depot = depot, .id = ID, .max_bytes = bytes};
+    void *data = fedn__alloc_zero(bytes);
+    char *path = fedn__fs_join(depot->dir, "fetched");
+    fedn_status rc = data && path ? FEDN_OK : FEDN_ERR_NOMEM;
+
+    if (rc == FEDN_OK)
+        rc = fedn__blob_copy(data, bytes, &up.blob, &up.err);
+    if (rc == FEDN_OK) {
+        move_begin(&up);
+        move_wait(&up);
+        rc = as_nomem(up.rc, &up.err);
+    }
+    if (rc == FEDN_OK) {
+        down.path = path;
+        move_begin(&down);
+        move_wait(&down);
+        rc = as_nomem(down.rc, &down.err);
+    }
+    fedn__blob_unref(up.blob);
+    fedn__free(path);
+    fedn__free(data);
+    return rc;
+}
+
+/* A whole network that moves one model up and down, with everything made anew. */
+static fedn_status world_turns(void *arg)
+{
+    test_depot *depot = arg;
+    test_rig *rig = &depot->rig;
+    fedn__server_options options = {.listen = "127.0.0.1:0"};
+    fedn__channel_options dial = {.target = rig->target};
+    fedn__method rows[2];
+    fedn_error err;
+
+    rig->serving = rig->dialling = NULL;
+    rig->pool = NULL;
+    rig->server = NULL;
+    rig->channel = NULL;
+    memset(&err, 0, sizeof err);
+    fedn__transfer_methods(&depot->host, rows);
+    fedn_status rc = fedn__loop_new("serving", NULL, &rig->serving, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__loop_new("dialling", NULL, &rig->dialling, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__pool_new(1, "worker", &rig->pool, &err);
+    depot->host.loop = rig->serving;
+    depot->host.pool = rig->pool;
+    if (rc == FEDN_OK)
+        rc = fedn__server_new(rig->serving, &options, rows, 2, &rig->server, &err);
+    if (rc == FEDN_OK) {
+        snprintf(rig->target, sizeof rig->target, "127.0.0.1:%d",
+                 (int)fedn__server_port(rig->server));
+        rc = fedn__channel_new(rig->dialling, &dial, &rig->channel, &err);
+    }
+    if (rc == FEDN_OK)
+        rc = move_both_ways(depot);
+    rig_stop(rig);
+    return rc;
+}
+
+static void no_allocation_of_a_network_is_lost(void **state)
+{
+    test_depot depot;
+
+    (void)state;
+    memset(&depot, 0, sizeof depot);
+    rig_notes_init(&depot.rig.notes);
+    depot.quiet = 1;
+    depot.dir = test_scratch();
+    depot.max_bytes = 64 * FEDN__MIB;
+    depot.host.accept = accept_model;
+    depot.host.stored = stored_model;
+    depot.host.find = find_model;
+    depot.host.service = &depot;
+    test_fail_each_allocation(world_turns, &depot);
+    assert_int_equal(files(depot.dir, ID), 1);
+    assert_int_equal(files(depot.dir, "fetched"), 1);
+    test_scratch_done(depot.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +703,7 @@ int main(void)
         TEST(a_cancelled_transfer_says_so_and_leaves_nothing),
         TEST(a_server_that_stops_ends_transfers_cleanly),
         TEST(many_readers_share_one_model),
+        cmocka_unit_test(no_allocation_of_a_network_is_lost),
     };
 
     return cmocka_run_group_tests_name("rpc transfer", tests, test_count_setup,
