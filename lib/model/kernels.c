@@ -12,6 +12,7 @@
 #include "model/kernels.h"
 
 #include "core/limits.h"
+#include "model/half.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -34,84 +35,12 @@
 /* Elements in a mapped file lie at any address; vector loads do not mind. */
 #define ANYWHERE __attribute__((aligned(1), may_alias))
 
-/* binary16 -------------------------------------------------------------------------------------*/
-
-static float float_of_bits(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static uint64_t bits_of_double(double value)
 {
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof bits);
     return bits;
-}
-
-/* No branches, so that the loops around it become vector code. A subnormal is its fraction times
- * 2^-24; an exponent of 31 (inf, nan) becomes 255. */
-static inline float f16_to_f32(uint16_t half)
-{
-    uint32_t bits = half;
-    uint32_t sign = (bits & 0x8000) << 16;
-    uint32_t normal = ((bits & 0x7fff) << 13) + (112u << 23);
-    uint32_t is_small = 0u - (uint32_t)((bits & 0x7c00) == 0);
-    uint32_t is_last = 0u - (uint32_t)((bits & 0x7c00) == 0x7c00);
-    float small = (float)(int32_t)(bits & 0x03ff) * 0x1p-24f;
-    uint32_t small_bits;
-
-    memcpy(&small_bits, &small, sizeof small_bits);
-    normal += is_last & (112u << 23);
-    return float_of_bits(sign | (normal & ~is_small) | (small_bits & is_small));
-}
-
-static inline float bf16_to_f32(uint16_t bits)
-{
-    return float_of_bits((uint32_t)bits << 16);
-}
-
-/* A double rounded once to a 16-bit float of `fraction` bits whose smallest normal number is
- * 2^lowest; the largest has the exponent -lowest + 1. */
-static uint16_t narrow(double value, uint32_t fraction, int32_t lowest)
-{
-    uint64_t bits = bits_of_double(value);
-    uint16_t sign = (uint16_t)(bits >> 63 << 15);
-    uint16_t infinite = (uint16_t)(0x7fff >> fraction << fraction);
-    uint32_t drop = 52 - fraction;
-
-    bits &= INT64_MAX;
-    if (bits >= (uint64_t)0x7ff << 52)
-        return sign | infinite | (uint16_t)(value != value ? 1u << (fraction - 1) : 0);
-    double magnitude = fabs(value);
-    if (magnitude < ldexp(1, lowest)) /* the units of the subnormals count themselves up */
-        return sign | (uint16_t)rint(ldexp(magnitude, (int32_t)fraction - lowest));
-    bits += ((uint64_t)1 << (drop - 1)) - 1 + ((bits >> drop) & 1);
-    bits = (bits >> drop) - ((uint64_t)(1022 + lowest) << fraction);
-    return sign | (bits < infinite ? (uint16_t)bits : infinite);
-}
-
-float fedn__f16_to_f32(uint16_t bits)
-{
-    return f16_to_f32(bits);
-}
-
-float fedn__bf16_to_f32(uint16_t bits)
-{
-    return bf16_to_f32(bits);
-}
-
-uint16_t fedn__f64_to_f16(double value)
-{
-    return narrow(value, 10, -14);
-}
-
-uint16_t fedn__f64_to_bf16(double value)
-{
-    return narrow(value, 7, -126);
 }
 
 /* checks ---------------------------------------------------------------------------------------*/
@@ -187,8 +116,8 @@ static inline uint8_t bool_value(uint8_t byte)
     return byte != 0;
 }
 
-FOLD(f16, uint16_t, f16_to_f32)
-FOLD(bf16, uint16_t, bf16_to_f32)
+FOLD(f16, uint16_t, fedn__f16_to_f32)
+FOLD(bf16, uint16_t, fedn__bf16_to_f32)
 FOLD(f32, float, )
 FOLD(i8, int8_t, )
 FOLD(i16, int16_t, )
@@ -421,8 +350,8 @@ KERNEL static void mean_u64(MEANS, uint64_t n)
         return (double)convert(((const element *)x)[index]);                                       \
     }
 
-VALUE(f16, uint16_t, f16_to_f32)
-VALUE(bf16, uint16_t, bf16_to_f32)
+VALUE(f16, uint16_t, fedn__f16_to_f32)
+VALUE(bf16, uint16_t, fedn__bf16_to_f32)
 VALUE(f32, float, )
 VALUE(f64, double, )
 VALUE(i8, int8_t, )

@@ -44,10 +44,4 @@ void fedn__weight_add(fedn__weight *weight, double more);
 void fedn__kernel_mean(fedn_dtype dtype, const double *sum, const double *low, fedn__weight weight,
                        void *out, uint64_t n);
 
-/* The 16-bit floats, IEEE 754 binary16 and bfloat16; to nearest, ties to even. */
-float fedn__f16_to_f32(uint16_t bits);
-float fedn__bf16_to_f32(uint16_t bits);
-uint16_t fedn__f64_to_f16(double value);
-uint16_t fedn__f64_to_bf16(double value);
-
 #endif
