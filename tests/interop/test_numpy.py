@@ -2,7 +2,8 @@
 """Model files both ways between numpy, safetensors and this library.
 
 usage: test_numpy.py <model_tool> numpy|safetensors
-Exit code 77 means that the package is not installed, so that nothing was tested.
+Exit code 77 means that the package is not installed, so that nothing was tested. FEDN_INTEROP_PYTHON names
+another interpreter to run under, such as that of a virtual environment which has the packages.
 """
 import io
 import os
@@ -10,6 +11,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+
+other = os.environ.pop("FEDN_INTEROP_PYTHON", None)
+if other:
+    os.execv(other, [other] + sys.argv)
 
 TOOL = sys.argv[1]
 WHAT = sys.argv[2]
