@@ -63,22 +63,25 @@
 #define FEDN__LIMIT_METRICS            256              /* names in one result */
 
 /* roles */
-#define FEDN__LIMIT_COMBINERS       1024
-#define FEDN__LIMIT_CLIENTS         1000000
-#define FEDN__LIMIT_ROUND_CLIENTS   100000
-#define FEDN__LIMIT_UPLOADS         1024 /* uploads in progress on one listener */
-#define FEDN__LIMIT_WORKERS         64
-#define FEDN__LIMIT_EVENTS          4096              /* kept for readers of the event stream */
-#define FEDN__LIMIT_EVENT_BYTES     (64 * FEDN__MIB)  /* of them together */
-#define FEDN__LIMIT_BACKLOG         20000             /* records waiting to be written */
-#define FEDN__LIMIT_ROSTER_EVENTS   256               /* client events of one message */
-#define FEDN__LIMIT_CLIENT_TASKS    16                /* waiting behind the one a client works on */
-#define FEDN__LIMIT_RESULT_BYTES    (128 * FEDN__KIB) /* JSON of one validation or prediction */
-#define FEDN__LIMIT_ANSWER_BYTES    (64 * FEDN__KIB)  /* a reducer's answer to an assignment */
-#define FEDN__LIMIT_CONFIG_FILE     FEDN__MIB
-#define FEDN__LIMIT_CONFIG_DEPTH    8     /* nested maps of property names */
-#define FEDN__LIMIT_CONFIG_BRACKETS 200   /* open at once, in the text */
-#define FEDN__LIMIT_CONFIG_NODES    10000 /* visits: an alias can name one map many times */
+#define FEDN__LIMIT_COMBINERS        1024
+#define FEDN__LIMIT_CLIENTS          1000000
+#define FEDN__LIMIT_ROUND_CLIENTS    100000
+#define FEDN__LIMIT_UPLOADS          1024 /* uploads in progress on one listener */
+#define FEDN__LIMIT_WORKERS          64
+#define FEDN__LIMIT_EVENTS           4096             /* kept for readers of the event stream */
+#define FEDN__LIMIT_EVENT_BYTES      (64 * FEDN__MIB) /* of them together */
+#define FEDN__LIMIT_BACKLOG          20000            /* records waiting to be written */
+#define FEDN__LIMIT_ROSTER_EVENTS    256              /* client events of one message */
+#define FEDN__LIMIT_REPORT_GRACE_MS  60000            /* for reports, after a round's time-out */
+#define FEDN__LIMIT_COMBINER_GONE_MS 30000            /* a link cut for longer loses the round */
+#define FEDN__LIMIT_FAILED_ROUNDS    3                /* in a row, that end a session */
+#define FEDN__LIMIT_CLIENT_TASKS     16               /* waiting behind the one a client works on */
+#define FEDN__LIMIT_RESULT_BYTES     (128 * FEDN__KIB) /* JSON of one validation or prediction */
+#define FEDN__LIMIT_ANSWER_BYTES     (64 * FEDN__KIB)  /* a reducer's answer to an assignment */
+#define FEDN__LIMIT_CONFIG_FILE      FEDN__MIB
+#define FEDN__LIMIT_CONFIG_DEPTH     8     /* nested maps of property names */
+#define FEDN__LIMIT_CONFIG_BRACKETS  200   /* open at once, in the text */
+#define FEDN__LIMIT_CONFIG_NODES     10000 /* visits: an alias can name one map many times */
 
 #include <stdint.h>
 

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef struct entry {
     struct entry *next;
@@ -219,6 +220,12 @@ static fedn_status add_patch(fedn__recorder *recorder, transaction *batch, const
         if (rc != FEDN_OK)
             return rc;
     }
+    if (item->op == FEDN__RECORD_LEAVE &&
+        strcmp(fedn__json_string(found, "combiner", ""),
+               fedn__json_string(item->document, "combiner", "")) != 0) {
+        json_decref(found);
+        return FEDN_OK;
+    }
     document = json_copy(found);
     json_decref(found);
     if (!document || json_object_update(document, item->document) != 0 ||
@@ -278,6 +285,30 @@ out:
     return rc == FEDN_ERR_NOMEM ? fedn__error_nomem(err) : rc;
 }
 
+/* Removes the records of the same name under other ids. */
+static fedn_status remove_namesakes(fedn__recorder *recorder, transaction *batch, const entry *item,
+                                    fedn_error *err)
+{
+    fedn__filter filter = {"name", FEDN__OP_EQ, json_object_get(item->document, "name")};
+    fedn__query query = {.filters = &filter, .filter_count = 1};
+    const char *key = fedn__kind_get(item->kind)->key;
+    json_t *found = NULL;
+    json_t *other = NULL;
+    size_t i = 0;
+    fedn_status rc =
+        fedn__store_list(recorder->options.store, item->kind, &query, &found, NULL, err);
+
+    json_array_foreach(found, i, other)
+    {
+        const char *id = fedn__json_string(other, key, "");
+        if (rc == FEDN_OK && *id && strcmp(id, item->id) != 0 &&
+            batch_put(batch, item->kind, id, NULL) != FEDN_OK)
+            rc = fedn__error_nomem(err);
+    }
+    json_decref(found);
+    return rc;
+}
+
 static fedn_status add_ticket(fedn__recorder *recorder, transaction *batch, fedn__ticket *ticket,
                               fedn_error *err)
 {
@@ -286,10 +317,12 @@ static fedn_status add_ticket(fedn__recorder *recorder, transaction *batch, fedn
     for (entry *item = ticket->first; rc == FEDN_OK && item; item = item->next) {
         if (item->op == FEDN__RECORD_PUT)
             rc = add_put(batch, item, err);
-        else if (item->op == FEDN__RECORD_PATCH)
-            rc = add_patch(recorder, batch, item, err);
-        else
+        else if (item->op == FEDN__RECORD_OFFLINE)
             rc = add_offline(recorder, batch, item, err);
+        else
+            rc = add_patch(recorder, batch, item, err);
+        if (rc == FEDN_OK && item->op == FEDN__RECORD_RENAME)
+            rc = remove_namesakes(recorder, batch, item, err);
     }
     return rc;
 }

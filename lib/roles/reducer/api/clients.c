@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Assigning a combiner to a client that asks for one. */
+#include "roles/reducer/api/api.h"
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/text.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct applicant {
+    const char *name;
+    const char *preferred;
+    const char *package;
+    char client_id[FEDN__LIMIT_ID_BYTES + 1];
+} applicant;
+
+static void refuse(fedn__http_response *response, int32_t status, const char *what,
+                   const char *message)
+{
+    fedn__http_reply_json(
+        response, status,
+        json_pack("{s:b, s:s, s:s}", "success", 0, "status", what, "message", message));
+}
+
+static fedn_status read_applicant(const json_t *body, applicant *ret, fedn_error *err)
+{
+    const char *id = fedn__json_string(body, "client_id", "");
+
+    ret->name = fedn__json_string(body, "name", "");
+    ret->preferred = fedn__json_string(body, "preferred_combiner", "");
+    if (!*ret->preferred)
+        ret->preferred = fedn__json_string(body, "combiner_preferred", "");
+    ret->package = fedn__json_string(body, "package", "local");
+    if (!fedn__text_is_line(ret->name, FEDN__LIMIT_NAME_BYTES))
+        return fedn__error(err, FEDN_ERR_INVALID, "name must be 1 to %d printable bytes",
+                           FEDN__LIMIT_NAME_BYTES);
+    if (strcmp(ret->package, "local") != 0 && strcmp(ret->package, "remote") != 0)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "package \"%.32s\" is not \"local\" or \"remote\"", ret->package);
+    if (!*id)
+        fedn__uuid_new_text(ret->client_id);
+    else if (!fedn__text_is_line(id, FEDN__LIMIT_ID_BYTES))
+        return fedn__error(err, FEDN_ERR_INVALID, "client_id must be 1 to %d printable bytes",
+                           FEDN__LIMIT_ID_BYTES);
+    else
+        snprintf(ret->client_id, sizeof ret->client_id, "%s", id);
+    return FEDN_OK;
+}
+
+static int32_t has_active_package(fedn__reducer_service *service)
+{
+    json_t *yes = json_true();
+    fedn__filter filter = {"active", FEDN__OP_EQ, yes};
+    fedn__query query = {.filters = &filter, .filter_count = 1, .limit = 1};
+    uint64_t count = 0;
+    fedn_error err;
+
+    return fedn__store_list(service->store, FEDN__KIND_PACKAGE, &query, NULL, &count, &err) ==
+               FEDN_OK &&
+           count > 0;
+}
+
+static fedn_status record_client(fedn__reducer_service *service, const applicant *client,
+                                 const fedn__assignment *to, const char *ip, fedn_error *err)
+{
+    char now[FEDN__TIME_TEXT];
+
+    fedn__text_iso_time(fedn__clock_wall_us(), now);
+    return fedn__service_write(
+        service, FEDN__RECORD_PATCH, FEDN__KIND_CLIENT, client->client_id,
+        json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s, s:s, s:s}", "client_id", client->client_id,
+                  "name", client->name, "combiner", to->name, "combiner_preferred",
+                  *client->preferred ? client->preferred : NULL, "ip", ip, "status", "available",
+                  "last_seen", now, "package", client->package),
+        err);
+}
+
+static void assign(fedn__reducer_service *service, const fedn__http_request *request,
+                   const applicant *client, fedn__http_response *response)
+{
+    int32_t remote = strcmp(client->package, "remote") == 0;
+    char helper[FEDN__HELPER_TEXT] = "";
+    fedn__assignment to = {0};
+    fedn_error err = {0};
+    const char *peer = fedn__http_peer(request);
+
+    if (remote && !has_active_package(service)) {
+        refuse(response, 203, "retry",
+               "No compute package found. Set a package with the REST API or try again.");
+        return;
+    }
+    if (remote && fedn__api_active_helper(service, helper, &err) != FEDN_OK)
+        helper[0] = 0;
+    fedn_status rc = fedn__service_assign(service, client->preferred, &to, &err);
+    if (rc == FEDN_ERR_UNAVAILABLE) {
+        refuse(response, 400, "retry", err.message);
+        return;
+    }
+    if (rc == FEDN_OK)
+        rc = record_client(service, client, &to, peer ? peer : "", &err);
+    if (rc != FEDN_OK) {
+        refuse(response, 400, "retry", err.message);
+        return;
+    }
+    fedn__http_reply_json(response, 200,
+                          json_pack("{s:s, s:s, s:s?, s:i, s:s, s:s, s:s, s:s}", "status",
+                                    "assigned", "host", to.host, "fqdn", *to.fqdn ? to.fqdn : NULL,
+                                    "port", (int)to.port, "ip", peer ? peer : "", "package",
+                                    client->package, "helper_type", helper, "client_id",
+                                    client->client_id));
+}
+
+/* Other answers than 200, 203 and 400 make FEDn's client crash. */
+void fedn__api_add_client(void *service, const fedn__http_request *request,
+                          fedn__http_response *response)
+{
+    json_t *body = NULL;
+    applicant client = {0};
+    fedn_error err = {0};
+    fedn_status rc = fedn__http_body_json(request, &body, &err);
+
+    if (rc == FEDN_OK)
+        rc = read_applicant(body, &client, &err);
+    if (rc == FEDN_OK)
+        assign(service, request, &client, response);
+    else
+        refuse(response, 400, "abort", err.message);
+    json_decref(body);
+}

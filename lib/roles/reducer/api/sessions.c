@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sessions: making one, starting it, changing or stopping it. */
+#include "roles/reducer/api/api.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "model/source.h"
+#include "roles/reducer/plan.h"
+#include <stdio.h>
+#include <string.h>
+
+/* A body's key that nobody knows is most often a known one, misspelt. */
+static fedn_status check_keys(const json_t *body, const char *const *known, fedn_error *err)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach((json_t *)(uintptr_t)body, key, value)
+    {
+        const char *best = known[0];
+        uint32_t least = UINT32_MAX;
+        for (const char *const *k = known; *k && least > 0; k++) {
+            uint32_t distance = fedn__text_distance(key, *k);
+            if (distance < least) {
+                least = distance;
+                best = *k;
+            }
+        }
+        if (least > 0)
+            return fedn__error(err, FEDN_ERR_INVALID, "unknown key \"%.64s\": did you mean \"%s\"?",
+                               key, best);
+    }
+    return FEDN_OK;
+}
+
+/* An optional text member; null counts as absent. */
+static fedn_status take_text(const json_t *body, const char *key, uint64_t limit, const char **ret,
+                             fedn_error *err)
+{
+    const json_t *value = json_object_get(body, key);
+
+    *ret = NULL;
+    if (!value || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+        return FEDN_OK;
+    if (!json_is_string(value) || !fedn__text_is_line(json_string_value(value), limit))
+        return fedn__error(err, FEDN_ERR_INVALID, "%s must be text of 1 to %llu printable bytes",
+                           key, (unsigned long long)limit);
+    *ret = json_string_value(value);
+    return FEDN_OK;
+}
+
+/* ---- making ---- */
+
+static fedn_status make_session(fedn__reducer_service *service, const json_t *body, json_t **ret,
+                                fedn_error *err)
+{
+    static const char *const known[] = {"name",   "seed_model_id", "session_config", "session_id",
+                                        "status", "committed_at",  "updated_at",     NULL};
+    char id[FEDN__UUID_TEXT];
+    const char *name = NULL;
+    const char *seed = NULL;
+    json_t *config = NULL;
+    fedn_status rc = check_keys(body, known, err);
+
+    *ret = NULL;
+    if (rc == FEDN_OK)
+        rc = take_text(body, "name", FEDN__LIMIT_NAME_BYTES, &name, err);
+    if (rc == FEDN_OK)
+        rc = take_text(body, "seed_model_id", FEDN__LIMIT_ID_BYTES, &seed, err);
+    if (rc == FEDN_OK)
+        rc = fedn__plan_check(json_object_get(body, "session_config"), &config, err);
+    if (rc == FEDN_OK) {
+        fedn__uuid_new_text(id);
+        *ret = fedn__trail_session(id, name, config);
+        if (!*ret || (seed && json_object_set_new(*ret, "seed_model_id", json_string(seed)) != 0))
+            rc = fedn__error_nomem(err);
+    }
+    if (rc == FEDN_OK)
+        rc = fedn__service_write(service, FEDN__RECORD_PUT, FEDN__KIND_SESSION, id,
+                                 json_deep_copy(*ret), err);
+    json_decref(config);
+    return rc;
+}
+
+static void reply_session(fedn__reducer_service *service, fedn__http_response *response,
+                          int32_t status, const char *id)
+{
+    json_t *record = NULL;
+    fedn_error err = {0};
+    fedn_status rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &record, &err);
+
+    if (rc != FEDN_OK)
+        fedn__http_reply_error(response, rc, &err);
+    else
+        fedn__http_reply_json(response, status, fedn__api_show(FEDN__KIND_SESSION, record));
+}
+
+/* Mistakes of the caller are 400 in FEDn, whatever they are. */
+static void reply_mistake(fedn__http_response *response, fedn_status rc, const fedn_error *err)
+{
+    if (rc == FEDN_ERR_NOMEM || rc == FEDN_ERR_STORE || rc == FEDN_ERR_IO)
+        fedn__http_reply_error(response, rc, err);
+    else
+        fedn__http_reply_message(response, 400, err->message);
+}
+
+void fedn__api_add_session(void *service, const fedn__http_request *request,
+                           fedn__http_response *response)
+{
+    json_t *body = NULL;
+    json_t *record = NULL;
+    fedn_error err = {0};
+    fedn_status rc = fedn__http_body_json(request, &body, &err);
+
+    if (rc == FEDN_OK)
+        rc = make_session(service, body, &record, &err);
+    if (rc != FEDN_OK)
+        reply_mistake(response, rc, &err);
+    else
+        reply_session(service, response, 201, fedn__json_string(record, "session_id", ""));
+    json_decref(record);
+    json_decref(body);
+}
+
+/* ---- starting ---- */
+
+static void order_done(fedn__session_order *order)
+{
+    json_decref(order->record);
+    json_decref(order->client_ids);
+    fedn__free(order->prefix);
+    fedn_aggregator_free(order->aggregator);
+}
+
+/* The model to start from: the configured one, else the seed, else the newest. It must be there and
+ * be of the session's format. */
+static fedn_status find_seed(fedn__reducer_service *service, const json_t *record,
+                             char ret[FEDN__UUID_TEXT], fedn_error *err)
+{
+    const json_t *config = json_object_get(record, "session_config");
+    const char *given = fedn__json_string(config, "model_id", "");
+    const char *helper = fedn__json_string(config, "helper_type", "");
+    fedn__uuid id;
+    fedn__blob *blob = NULL;
+    fedn__source *source = NULL;
+    fedn_status rc = FEDN_OK;
+
+    if (!*given)
+        given = fedn__json_string(record, "seed_model_id", "");
+    if (!*given) {
+        rc = fedn__api_newest_model(service, ret, err);
+        if (rc != FEDN_OK)
+            return rc;
+        given = ret;
+    }
+    if (!fedn__uuid_parse(given, &id))
+        return fedn__error(err, FEDN_ERR_INVALID, "model_id \"%.64s\" is not a UUID", given);
+    rc = fedn__blobs_get(service->blobs, &id, &blob, err);
+    if (rc == FEDN_ERR_NOT_FOUND)
+        fedn__error(err, rc, "no model %s: push it first, or leave model_id out", given);
+    if (rc == FEDN_OK) {
+        rc = fedn__source_open(blob, helper, &source, err);
+        if (rc != FEDN_OK)
+            fedn__error_prefix(err, rc, "the model to start from");
+    }
+    fedn__uuid_format(&id, ret);
+    fedn__source_free(source);
+    fedn__blob_unref(blob);
+    return rc;
+}
+
+static fedn_status count_models(fedn__reducer_service *service, const char *session_id,
+                                uint64_t *ret, fedn_error *err)
+{
+    json_t *id = json_string(session_id);
+    fedn__filter filter = {"session_id", FEDN__OP_EQ, id};
+    fedn__query query = {.filters = &filter, .filter_count = 1};
+    fedn_status rc = id ? fedn__store_list(service->store, FEDN__KIND_MODEL, &query, NULL, ret, err)
+                        : fedn__error_nomem(err);
+
+    json_decref(id);
+    return rc;
+}
+
+static fedn_status new_aggregator(const json_t *config, fedn_aggregator **ret, fedn_error *err)
+{
+    char *kwargs = fedn__plan_kwargs(config);
+    fedn_status rc = kwargs ? fedn_aggregator_new(fedn__json_string(config, "aggregator", "fedavg"),
+                                                  kwargs, ret, err)
+                            : fedn__error_nomem(err);
+
+    fedn__free(kwargs);
+    return rc;
+}
+
+/* What the start says, over what the session was made with. */
+static fedn_status override(json_t *config, const json_t *body, fedn_error *err)
+{
+    static const char *const keys[] = {"rounds", "round_timeout"};
+    fedn_status rc = FEDN_OK;
+
+    for (uint32_t i = 0; rc == FEDN_OK && i < 2; i++) {
+        const json_t *value = json_object_get(body, keys[i]);
+        if (value)
+            rc = fedn__plan_set(config, keys[i], value, err);
+    }
+    return rc;
+}
+
+static fedn_status fill_session(fedn__reducer_service *service, fedn__session_order *order,
+                                json_t *config, fedn_error *err)
+{
+    fedn__reducer_session *session = &order->session;
+
+    snprintf(session->session_id, sizeof session->session_id, "%s",
+             fedn__json_string(order->record, "session_id", ""));
+    session->rounds = (uint32_t)fedn__json_integer(config, "rounds", 5);
+    session->round_timeout_ms = (int64_t)(fedn__json_number(config, "round_timeout", 180) * 1000);
+    session->clients_required = (uint32_t)fedn__json_integer(config, "clients_required", 1);
+    session->validate = fedn__json_boolean(config, "validate", 1);
+    fedn_status rc = find_seed(service, order->record, session->model_id, err);
+    if (rc == FEDN_OK)
+        rc = count_models(service, session->session_id, &order->named, err);
+    return rc == FEDN_OK ? new_aggregator(config, &order->aggregator, err) : rc;
+}
+
+static fedn_status make_order(fedn__reducer_service *service, const json_t *body,
+                              fedn__session_order *order, fedn_error *err)
+{
+    static const char *const known[] = {"session_id",        "rounds",     "round_timeout",
+                                        "model_name_prefix", "client_ids", NULL};
+    const char *id = NULL;
+    const char *prefix = NULL;
+    const char *client_ids = fedn__json_string(body, "client_ids", "");
+    fedn_status rc = check_keys(body, known, err);
+
+    if (rc == FEDN_OK)
+        rc = take_text(body, "session_id", FEDN__LIMIT_ID_BYTES, &id, err);
+    if (rc == FEDN_OK && !id)
+        rc = fedn__error(err, FEDN_ERR_INVALID, "session_id is required");
+    if (rc == FEDN_OK)
+        rc = take_text(body, "model_name_prefix", FEDN__LIMIT_ID_BYTES, &prefix, err);
+    if (rc == FEDN_OK)
+        rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &order->record, err);
+    if (rc == FEDN_OK)
+        rc = fedn__plan_client_ids(client_ids, &order->client_ids, err);
+    if (rc == FEDN_OK && prefix && !(order->prefix = fedn__strdup(prefix)))
+        rc = fedn__error_nomem(err);
+    json_t *config = json_object_get(order->record, "session_config");
+    if (rc == FEDN_OK)
+        rc = override(config, body, err);
+    return rc == FEDN_OK ? fill_session(service, order, config, err) : rc;
+}
+
+void fedn__api_start_session(void *service, const fedn__http_request *request,
+                             fedn__http_response *response)
+{
+    fedn__session_order order = {0};
+    json_t *body = NULL;
+    fedn_error err = {0};
+    fedn_status rc = fedn__http_body_json(request, &body, &err);
+
+    if (rc == FEDN_OK)
+        rc = make_order(service, body, &order, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__service_begin(service, &order, &err);
+    if (rc != FEDN_OK)
+        reply_mistake(response, rc, &err);
+    else
+        fedn__http_reply_message(response, 200, "Session started");
+    order_done(&order);
+    json_decref(body);
+}
+
+/* ---- changing ---- */
+
+/* The session must be there: a patch would make it otherwise. */
+static fedn_status patch(fedn__reducer_service *service, const char *id, const json_t *body,
+                         fedn_error *err)
+{
+    const char *name = NULL;
+    const char *status = NULL;
+    json_t *record = NULL;
+    json_t *change = json_object();
+    fedn_status rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &record, err);
+
+    if (rc == FEDN_OK)
+        rc = take_text(body, "name", FEDN__LIMIT_NAME_BYTES, &name, err);
+    if (rc == FEDN_OK)
+        rc = take_text(body, "status", FEDN__LIMIT_ID_BYTES, &status, err);
+    if (rc == FEDN_OK && status && strcmp(status, "Terminated") != 0)
+        rc = fedn__error(err, FEDN_ERR_INVALID,
+                         "status \"%.64s\" cannot be set: only \"Terminated\", which stops the "
+                         "session",
+                         status);
+    if (rc == FEDN_OK && status && fedn__service_end(service, id) == FEDN_ERR_NOT_FOUND)
+        json_object_set_new(change, "status", json_string(status)); /* it does not run */
+    if (rc == FEDN_OK && name)
+        json_object_set_new(change, "name", json_string(name));
+    /* written even when empty: behind it, what the end of the session wrote is there to be read */
+    if (rc == FEDN_OK)
+        rc = fedn__service_write(service, FEDN__RECORD_PATCH, FEDN__KIND_SESSION, id,
+                                 json_incref(change), err);
+    json_decref(change);
+    json_decref(record);
+    return rc;
+}
+
+void fedn__api_patch_session(void *service, const fedn__http_request *request,
+                             fedn__http_response *response)
+{
+    const char *id = fedn__http_param(request, "id");
+    json_t *body = NULL;
+    fedn_error err = {0};
+    fedn_status rc = fedn__http_body_json(request, &body, &err);
+
+    if (rc == FEDN_OK)
+        rc = patch(service, id, body, &err);
+    if (rc != FEDN_OK)
+        fedn__http_reply_error(response, rc, &err);
+    else
+        reply_session(service, response, 200, id);
+    json_decref(body);
+}
