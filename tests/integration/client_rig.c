@@ -29,9 +29,12 @@ static int32_t names_all(const char *line, const char *words)
     char *save = NULL;
 
     snprintf(copy, sizeof copy, "%s", words);
-    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        for (char *c = word; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
         if (!strstr(line, word))
             return 0;
+    }
     return 1;
 }
 

@@ -50,7 +50,7 @@ void rig_set(rig *r, const char *name, const char *value);
 void rig_client(rig *r);
 /* ... that the reducer assigns to the combiner, started. */
 void rig_start(rig *r);
-/* Waits until the log names all of these words. */
+/* Waits until a line of the log names all of these words ('_' stands for a space). */
 void rig_wait_log(rig *r, const char *words);
 uint32_t rig_log_count(rig *r, const char *words);
 /* A model of one tensor of 2 float32 with this value, in the combiner's hands. */

@@ -247,11 +247,12 @@ static void take_assignment(fedn__client_engine *engine, int64_t now_ms, const c
 {
     int32_t moved = engine->target[0] && strcmp(engine->target, target) != 0;
 
-    if (moved)
+    if (moved) {
         fedn__client_tasks_drop(engine);
+        engine->trouble = TROUBLE_NONE;
+    }
     snprintf(engine->target, sizeof engine->target, "%s", target);
     engine->dials = 0;
-    engine->trouble = TROUBLE_NONE;
     dial(engine, now_ms);
 }
 
