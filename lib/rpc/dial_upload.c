@@ -71,6 +71,7 @@ static void on_answer(fedn__stream *stream, const ProtobufCMessage *message, voi
     fedn__transfer_fail(transfer, FEDN_ERR_PROTOCOL, &err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a model, its place and who hears of it */
 fedn_status fedn__transfer_upload(fedn__channel *channel, const char *id, const char *client_id,
                                   fedn__blob *blob, fedn__transfer_fn fn, void *user_data,
                                   fedn__transfer **ret, fedn_error *err)

@@ -161,8 +161,8 @@ fedn_status fedn__guard_start(fedn__guard *guard, fedn__loop *loop, int32_t port
     guard->reserve = guard->limit / 4;
     guard->reserve = guard->reserve < RESERVE_MIN ? RESERVE_MIN : guard->reserve;
     guard->reserve = guard->reserve > RESERVE_MAX ? RESERVE_MAX : guard->reserve;
-    if (guard->limit < 2 * RESERVE_MIN)
-        guard->limit = 2 * RESERVE_MIN;
+    if (guard->limit < (uint64_t)2 * RESERVE_MIN)
+        guard->limit = (uint64_t)2 * RESERVE_MIN;
     find_listeners(guard, port);
     return watch(guard);
 }

@@ -8,7 +8,8 @@
 #include "fedn.pb-c.h"
 #include "rpc/serving.h"
 #include "rpc/transferring.h"
-#include <string.h>
+#include <assert.h>
+#include <stdio.h>
 
 #define WINDOW_BYTES (8 * FEDN__MIB)
 
@@ -150,29 +151,26 @@ static void on_stall(fedn__timer *timer, void *user_data)
                           "the peer took no chunk for ten minutes");
 }
 
-static void send_model(fedn__transfer_host *host, fedn__call *call, const char *id,
-                       fedn__blob *blob)
+/* Takes the blob over on success. */
+static fedn_status new_download(fedn__transfer_host *host, fedn__call *call, const char *id,
+                                fedn__blob *blob, download **ret, fedn_error *err)
 {
-    static const fedn__call_events events = {.closed = on_closed};
     int64_t due_ns = fedn__clock_ns() + (int64_t)FEDN__LIMIT_STALL_MS * 1000000;
-    fedn_error err;
     const uint8_t *data = NULL;
+    fedn_status rc = FEDN_OK;
 
+    if (fedn__blob_bytes(blob))
+        rc = fedn__blob_map(blob, &data, err);
+    if (rc < 0)
+        return rc;
     download *down = fedn__alloc_zero(sizeof *down);
-    fedn_status rc = down ? FEDN_OK : fedn__error_nomem(&err);
-    if (rc == FEDN_OK && fedn__blob_bytes(blob))
-        rc = fedn__blob_map(blob, &data, &err);
-    if (rc == FEDN_OK) {
-        down->stall.fn = on_stall;
-        down->stall.user_data = down;
-        if (fedn__loop_timer_set(host->loop, &down->stall, due_ns) < 0)
-            rc = fedn__error_nomem(&err);
-    }
-    if (rc < 0) {
+    if (!down)
+        return fedn__error_nomem(err);
+    down->stall.fn = on_stall;
+    down->stall.user_data = down;
+    if (fedn__loop_timer_set(host->loop, &down->stall, due_ns) < 0) {
         fedn__free(down);
-        (void)fedn__blob_unref(blob);
-        fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
-        return;
+        return fedn__error_nomem(err);
     }
     down->host = host;
     down->call = call;
@@ -181,7 +179,25 @@ static void send_model(fedn__transfer_host *host, fedn__call *call, const char *
     down->data = data;
     down->bytes = fedn__blob_bytes(blob);
     down->present = fedn__blob_fd(blob) < 0 ? down->bytes : 0;
-    (void)strcpy(down->id, id);
+    (void)snprintf(down->id, sizeof down->id, "%s", id);
+    *ret = down;
+    return FEDN_OK;
+}
+
+static void send_model(fedn__transfer_host *host, fedn__call *call, const char *id,
+                       fedn__blob *blob)
+{
+    static const fedn__call_events events = {.closed = on_closed};
+    download *down = NULL;
+    fedn_error err;
+
+    fedn_status rc = new_download(host, call, id, blob, &down, &err);
+    if (rc < 0) {
+        (void)fedn__blob_unref(blob);
+        fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
+        return;
+    }
+    assert(down);
     fedn__server_hold(down->server);
     fedn__call_set_events(call, &events, down);
     go_on(down);

@@ -201,7 +201,7 @@ static void on_chunk(fedn__call *call, const fedn__piece *pieces, uint64_t count
 {
     upload *up = user_data;
     fedn__load load = {.count = 0};
-    fedn__chunk chunk;
+    fedn__chunk chunk = {.status = 0};
     fedn_error err;
 
     if (up->failed || up->whole)

@@ -312,6 +312,7 @@ fedn_status fedn__server_new(fedn__loop *loop, const fedn__server_options *optio
     rc = server->rows ? copy_rows(server, methods, err) : fedn__error_nomem(err);
     if (rc < 0)
         goto out;
+    assert(server->rows);
     create(server);
     grpc_server_register_completion_queue(server->grpc, fedn__loop_queue(loop), NULL);
     rc = register_rows(server, err);

@@ -280,6 +280,7 @@ static void begin(fedn__stream *stream)
     read_next(stream);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a call and what hears of it */
 fedn_status fedn__channel_stream(fedn__channel *channel, const char *path,
                                  const ProtobufCMessage *request,
                                  const ProtobufCMessageDescriptor *response,
@@ -344,6 +345,7 @@ fedn_status fedn__stream_send(fedn__stream *stream, const ProtobufCMessage *mess
     return queue(stream, buffer, grpc_byte_buffer_length(buffer), nobody, NULL);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a blob and its range */
 fedn_status fedn__stream_send_blob(fedn__stream *stream, const void *head, uint64_t head_bytes,
                                    fedn__blob *blob, uint64_t offset, uint64_t bytes,
                                    void (*sent)(fedn__stream *stream, void *user_data),

@@ -9,13 +9,14 @@ static uint64_t resident_kib(pid_t process)
 {
     char path[64];
     char line[256];
-    unsigned long long kib = 0;
+    uint64_t kib = 0;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)process);
     FILE *file = fopen(path, "r");
     bench_check(file != NULL);
-    while (fgets(line, sizeof line, file) && sscanf(line, "VmHWM: %llu", &kib) != 1)
-        ;
+    while (fgets(line, sizeof line, file))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoull(line + 6, NULL, 10);
     (void)fclose(file);
     return kib;
 }
@@ -57,9 +58,9 @@ static double read_all(int32_t port, const char *directory, int count, uint64_t 
 
 int main(int argc, char **argv)
 {
-    uint64_t mib = argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
-    int count = argc > 2 ? atoi(argv[2]) : 20;
-    int rounds = argc > 3 ? atoi(argv[3]) : 3;
+    uint64_t mib = bench_number(argc, argv, 1, 100);
+    int count = (int)bench_number(argc, argv, 2, 20);
+    int rounds = (int)bench_number(argc, argv, 3, 3);
     double rates[BENCH_ROUNDS];
     double growth[BENCH_ROUNDS];
     fedn_error err;

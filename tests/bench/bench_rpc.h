@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/limits.h"
+#include "core/text.h"
 #include "core/thread.h"
 #include "rpc/transfer.h"
 #include <signal.h>
@@ -64,6 +65,15 @@ static inline bench_range bench_median(double *values, int count)
     if (count % 2 == 0)
         range.median = (values[count / 2 - 1] + values[count / 2]) / 2;
     return range;
+}
+
+/* An argument of the program, if it is there. */
+static inline uint64_t bench_number(int argc, char **argv, int place, uint64_t otherwise)
+{
+    uint64_t number = otherwise;
+
+    bench_check(argc <= place || fedn__text_to_u64(argv[place], &number));
+    return number;
 }
 
 static inline void bench_write(int fd, const void *data, size_t bytes)

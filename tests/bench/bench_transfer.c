@@ -26,27 +26,30 @@ static char *in_directory(const char *name)
     return fedn__fs_join(directory, name);
 }
 
-/* One end of plain TCP: the mapped model goes out, or what comes is written to a file. */
-static void tcp_move(int fd, int32_t sending)
+/* The two ends of plain TCP: the mapped model goes out, what comes is written to a file. */
+static void tcp_send(int fd)
 {
-    if (sending) {
-        char *path = in_directory("model");
-        int file = open(path, O_RDONLY);
-        uint8_t *data = mmap(NULL, model_bytes, PROT_READ, MAP_SHARED, file, 0);
-        for (uint64_t at = 0; at < model_bytes;) {
-            uint64_t left = model_bytes - at;
-            ssize_t sent = send(fd, data + at, left < FEDN__MIB ? left : FEDN__MIB, MSG_NOSIGNAL);
-            bench_check(sent > 0);
-            at += (uint64_t)sent;
-        }
-        munmap(data, model_bytes);
-        close(file);
-        fedn__free(path);
-        return;
+    char *path = in_directory("model");
+    int file = open(path, O_RDONLY);
+    uint8_t *data = mmap(NULL, model_bytes, PROT_READ, MAP_SHARED, file, 0);
+
+    for (uint64_t at = 0; at < model_bytes;) {
+        uint64_t left = model_bytes - at;
+        ssize_t sent = send(fd, data + at, left < FEDN__MIB ? left : FEDN__MIB, MSG_NOSIGNAL);
+        bench_check(sent > 0);
+        at += (uint64_t)sent;
     }
+    munmap(data, model_bytes);
+    close(file);
+    fedn__free(path);
+}
+
+static void tcp_receive(int fd)
+{
     static uint8_t buffer[1 << 20];
     char *path = in_directory("received");
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
     bench_check(file >= 0);
     for (uint64_t at = 0; at < model_bytes;) {
         ssize_t got = recv(fd, buffer, sizeof buffer, 0);
@@ -55,6 +58,14 @@ static void tcp_move(int fd, int32_t sending)
     }
     close(file);
     fedn__free(path);
+}
+
+static void tcp_move(int fd, int32_t sending)
+{
+    if (sending)
+        tcp_send(fd);
+    else
+        tcp_receive(fd);
 }
 
 static void tcp_serve(int out, int kind)
@@ -162,8 +173,8 @@ static double run_once(int kind, double *ret_cpu)
 
 int main(int argc, char **argv)
 {
-    uint64_t mib = argc > 1 ? strtoull(argv[1], NULL, 10) : 1024;
-    int rounds = argc > 2 ? atoi(argv[2]) : 5;
+    uint64_t mib = bench_number(argc, argv, 1, 1024);
+    int rounds = (int)bench_number(argc, argv, 2, 5);
     double rates[KINDS][BENCH_ROUNDS];
     double ratios[KINDS][BENCH_ROUNDS];
     double cpu[KINDS][BENCH_ROUNDS];

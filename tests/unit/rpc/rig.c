@@ -27,11 +27,12 @@ void rig_note(rig_notes *notes, const char *format, ...)
     va_list args;
 
     pthread_mutex_lock(&notes->mutex);
+    char word[256];
     size_t used = strlen(notes->text);
     va_start(args, format);
-    (void)vsnprintf(notes->text + used, sizeof notes->text - used - 1, format, args);
+    (void)vsnprintf(word, sizeof word, format, args);
     va_end(args);
-    strcat(notes->text, " ");
+    (void)snprintf(notes->text + used, sizeof notes->text - used, "%s ", word);
     pthread_cond_broadcast(&notes->cond);
     pthread_mutex_unlock(&notes->mutex);
 }

@@ -74,7 +74,7 @@ static void what_we_write_is_what_protobuf_reads(void **state)
     for (int32_t kind = 0; kind < 2; kind++) {
         uint64_t bytes = fedn__chunk_head(kind, "an-id", long_id, 1, 3, head);
         assert_in_range(bytes, 10, FEDN__CHUNK_HEAD_BYTES);
-        memcpy(head + bytes, "abc", 3);
+        memcpy(head + bytes, "abc", 4);
         if (kind == FEDN__CHUNK_REQUEST) {
             Fedn__ModelRequest *got = fedn__model_request__unpack(NULL, bytes + 3, head);
             assert_non_null(got);

@@ -112,7 +112,8 @@ static void wind_up(void *arg)
     for (int32_t i = 0; i < 3; i++) {
         clockwork->timers[i].fn = tick;
         clockwork->timers[i].user_data = clockwork;
-        (void)fedn__loop_timer_set(clockwork->loop, &clockwork->timers[i], now + 5000000 * (i + 1));
+        (void)fedn__loop_timer_set(clockwork->loop, &clockwork->timers[i],
+                                   now + (int64_t)5000000 * (i + 1));
     }
     fedn__loop_timer_cancel(clockwork->loop, &clockwork->timers[1]);
     clockwork->due_ns = now + 15000000;

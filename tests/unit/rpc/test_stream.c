@@ -131,9 +131,8 @@ static int teardown(void **state)
 /* The dialling side of a test: what it hears is noted. */
 typedef struct test_ear {
     const char *path;
-    int32_t with_request;
-    const ProtobufCMessageDescriptor *response;
     fedn__stream *stream;
+    int32_t with_request;
     int32_t pause;
 } test_ear;
 
