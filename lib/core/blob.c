@@ -22,26 +22,27 @@ struct fedn__blob {
     void *map; /* guarded by map_mutex until set */
 };
 
-static fedn_status blob_new(uint64_t bytes, fedn__blob **ret, fedn_error *err)
+static fedn__blob *blob_new(uint64_t bytes)
 {
     fedn__blob *blob = fedn__alloc_zero(sizeof *blob);
     if (!blob)
-        return fedn__error_nomem(err);
+        return NULL;
     atomic_init(&blob->refs, 1);
     blob->fd = -1;
     blob->bytes = bytes;
     pthread_mutex_init(&blob->map_mutex, NULL);
-    *ret = blob;
-    return FEDN_OK;
+    return blob;
 }
 
 fedn_status fedn__blob_from_memory(void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err)
 {
-    *ret = NULL;
-    fedn_status rc = blob_new(bytes, ret, err);
-    if (rc == FEDN_OK)
-        (*ret)->memory = data;
-    return rc;
+    fedn__blob *blob = blob_new(bytes);
+
+    *ret = blob;
+    if (!blob)
+        return fedn__error_nomem(err);
+    blob->memory = data;
+    return FEDN_OK;
 }
 
 fedn_status fedn__blob_copy(const void *data, uint64_t bytes, fedn__blob **ret, fedn_error *err)
@@ -75,11 +76,14 @@ fedn_status fedn__blob_from_file(const char *path, fedn__blob **ret, fedn_error 
         rc = fedn__error(err, FEDN_ERR_INVALID, "%s is not a regular file", path);
         goto out;
     }
-    rc = blob_new((uint64_t)info.st_size, ret, err);
-    if (rc != FEDN_OK)
+    fedn__blob *blob = blob_new((uint64_t)info.st_size);
+    if (!blob) {
+        rc = fedn__error_nomem(err);
         goto out;
-    (*ret)->fd = fd;
+    }
+    blob->fd = fd;
     fd = -1;
+    *ret = blob;
 out:
     if (fd >= 0)
         close(fd);

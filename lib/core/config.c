@@ -58,16 +58,20 @@ void fedn_config_free(fedn_config *config)
 
 fedn_status fedn__config_copy(const fedn_config *config, fedn_config **ret, fedn_error *err)
 {
-    fedn_status rc = fedn_config_new(ret, err);
-    for (uint32_t i = 0; rc == FEDN_OK && i < config->count; i++) {
-        (*ret)->values[i] = fedn__strdup(config->values[i]);
-        if (config->values[i] && !(*ret)->values[i])
+    fedn_config *copy = NULL;
+
+    *ret = NULL;
+    fedn_status rc = fedn_config_new(&copy, err);
+    for (uint32_t i = 0; copy && i < config->count; i++) {
+        copy->values[i] = fedn__strdup(config->values[i]);
+        if (config->values[i] && !copy->values[i])
             rc = fedn__error_nomem(err);
     }
-    if (rc != FEDN_OK) {
-        fedn_config_free(*ret);
-        *ret = NULL;
+    if (rc == FEDN_OK) {
+        *ret = copy;
+        copy = NULL;
     }
+    fedn_config_free(copy);
     return rc;
 }
 

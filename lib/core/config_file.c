@@ -71,7 +71,7 @@ static fedn_status join_name(loading *load, const yaml_node_t *key, const char *
 static fedn_status set_node(loading *load, const yaml_node_t *node, const char *prefix,
                             uint32_t depth)
 {
-    char name[NAME_ROOM];
+    char name[NAME_ROOM] = "";
     fedn_status rc = FEDN_OK;
 
     if (++load->visits > FEDN__LIMIT_CONFIG_NODES)

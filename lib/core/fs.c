@@ -277,14 +277,16 @@ static fedn_status read_all(int fd, const char *path, uint64_t limit, char **ret
     uint64_t capacity = limit < 4096 ? limit : 4096;
     uint64_t len = 0;
     char *data = fedn__alloc(capacity + 1);
-    fedn_status rc = data ? FEDN_OK : fedn__error_nomem(err);
+    fedn_status rc = FEDN_OK;
 
+    if (!data)
+        return fedn__error_nomem(err);
     while (rc == FEDN_OK) {
         if (len == capacity) {
             char *more = fedn__realloc_array(data, capacity * 2 + 2, 1);
             if (!more) {
-                rc = fedn__error_nomem(err);
-                break;
+                fedn__free(data);
+                return fedn__error_nomem(err);
             }
             data = more;
             capacity = capacity * 2 + 1;

@@ -60,7 +60,7 @@ fedn_status fedn__timers_set(fedn__timers *timers, fedn__timer *timer, int64_t d
     if (timer->place == 0) {
         if (timers->count == timers->capacity) {
             uint32_t capacity = timers->capacity ? timers->capacity * 2 : 16;
-            fedn__timer **heap = fedn__realloc_array(timers->heap, capacity, sizeof *heap);
+            fedn__timer **heap = fedn__realloc_array(timers->heap, capacity, sizeof(void *));
             if (!heap)
                 return FEDN_ERR_NOMEM;
             timers->heap = heap;
