@@ -63,6 +63,7 @@ fedn_status cli_number(const cli_line *cli, const char *name, uint32_t max, uint
 
 fedn_status cli_error(fedn_error *err, fedn_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+int32_t cli_exit_code(fedn_status status);
 
 /* What the commands run. */
 fedn_status cmd_reducer_start(cli_line *cli, fedn_error *err);

@@ -29,25 +29,10 @@ static void list_commands(const char *noun)
 /* Options in one column, what they do in the next; long text goes on below. */
 static void option_line(const char *option, const char *doc)
 {
-    int32_t room = out_width(stdout) - OPTION_WIDTH - 1;
-    int32_t column = OPTION_WIDTH;
-
     printf("  %-*s", OPTION_WIDTH - 2, option);
     if (strlen(option) > OPTION_WIDTH - 4)
         printf("\n%*s", OPTION_WIDTH, "");
-    while (*doc) {
-        int32_t word = (int32_t)strcspn(doc, " ");
-        if (column > OPTION_WIDTH && column + word > room + OPTION_WIDTH) {
-            printf("\n%*s", OPTION_WIDTH, "");
-            column = OPTION_WIDTH;
-        }
-        printf("%s%.*s", column > OPTION_WIDTH ? " " : "", word, doc);
-        column += word + (column > OPTION_WIDTH);
-        doc += word;
-        while (*doc == ' ')
-            doc++;
-    }
-    putchar('\n');
+    out_wrapped(doc, OPTION_WIDTH);
 }
 
 static void property_line(const char *name, const char *type, const char *range,
@@ -96,9 +81,10 @@ static void help_command(const cli_line *cli, const cli_command *command)
     option_line("--json", "print JSON for programs");
     option_line("--help", "print this");
     if (command->prefixes[0])
-        printf("\nEvery option with a default is a property: in the YAML file and in the "
-               "environment\nit has its long name (fednctl config list). Options win over the "
-               "environment, the\nenvironment over the file.\n");
+        printf(
+            "\nWhat has a default is a property: in the YAML file and in the environment it has\n"
+            "its long name (fednctl config list). Options win over the environment, the\n"
+            "environment over the file.\n");
 }
 
 static void help_all(void)
@@ -107,8 +93,8 @@ static void help_all(void)
            "usage: fednctl COMMAND [OPTIONS]\n\ncommands:\n");
     list_commands(NULL);
     printf("\nfednctl help COMMAND, or fednctl COMMAND --help, lists its options.\n"
-           "exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unavailable or timed out,\n"
-           "5 not permitted\n");
+           "exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unavailable or\n"
+           "timed out, 5 not permitted\n");
 }
 
 fedn_status cmd_help(cli_line *cli, fedn_error *err)

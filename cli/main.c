@@ -4,7 +4,6 @@
 #include "opt.h"
 #include "out.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,17 +79,6 @@ fedn_status cli_number(const cli_line *cli, const char *name, uint32_t max, uint
     return FEDN_OK;
 }
 
-fedn_status cli_error(fedn_error *err, fedn_status code, const char *format, ...)
-{
-    char text[FEDN_ERROR_MESSAGE_BYTES];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return fedn_error_set(err, code, text);
-}
-
 fedn_status cmd_version(cli_line *cli, fedn_error *err)
 {
     (void)err;
@@ -103,24 +91,6 @@ fedn_status cmd_version(cli_line *cli, fedn_error *err)
     out_json(answer);
     json_decref(answer);
     return FEDN_OK;
-}
-
-static int32_t exit_code(fedn_status status)
-{
-    switch (status) {
-    case FEDN_OK:
-        return CLI_EXIT_OK;
-    case FEDN_ERR_NOT_FOUND:
-        return CLI_EXIT_NOT_FOUND;
-    case FEDN_ERR_UNAVAILABLE:
-    case FEDN_ERR_TIMEOUT:
-        return CLI_EXIT_UNAVAILABLE;
-    case FEDN_ERR_AUTH:
-    case FEDN_ERR_DENIED:
-        return CLI_EXIT_DENIED;
-    default:
-        return CLI_EXIT_FAILED;
-    }
 }
 
 /* One line for people, whatever the text came from. */
@@ -146,7 +116,7 @@ int main(int argc, char **argv)
     if (rc == FEDN_OK) {
         rc = cli.help ? cmd_help(&cli, &err) : cli.command->run(&cli, &err);
         /* a role or a command refuses what it was given on the command line in this way too */
-        code = rc == FEDN_ERR_INVALID && err.detail == 0 ? CLI_EXIT_USAGE : exit_code(rc);
+        code = rc == FEDN_ERR_INVALID && err.detail == 0 ? CLI_EXIT_USAGE : cli_exit_code(rc);
     }
     if (rc != FEDN_OK)
         complain(&err, rc);

@@ -283,6 +283,7 @@ fedn_status opt_find_command(const char *noun, const char *verb, const cli_comma
                              fedn_error *err)
 {
     nearest best = {.wanted = verb ? verb : ""};
+    char verbs[NAME_BYTES] = "";
 
     *ret = NULL;
     if (!opt_is_noun(noun))
@@ -295,11 +296,11 @@ fedn_status opt_find_command(const char *noun, const char *verb, const cli_comma
             return FEDN_OK;
         }
         consider(&best, c->verb);
+        size_t used = strlen(verbs);
+        snprintf(verbs + used, sizeof verbs - used, "%s%s", used ? ", " : "", c->verb);
     }
     if (!verb)
-        return cli_error(err, FEDN_ERR_INVALID,
-                         "%s needs to know what to do: fednctl %s %s, or see fednctl help %s", noun,
-                         noun, best.word, noun);
+        return cli_error(err, FEDN_ERR_INVALID, "%s needs to know what to do: %s", noun, verbs);
     return cli_error(err, FEDN_ERR_INVALID, "unknown command \"%s %s\": did you mean %s %s?", noun,
                      verb, noun, best.word);
 }

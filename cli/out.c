@@ -64,6 +64,26 @@ const char *out_colour_of(const char *text)
     return NULL;
 }
 
+void out_wrapped(const char *text, int32_t indent)
+{
+    char word[OUT_TEXT];
+    int32_t column = indent;
+
+    while (*text) {
+        size_t bytes = strcspn(text, " ");
+        snprintf(word, sizeof word, "%.*s", (int)bytes, text);
+        int32_t columns = text_columns(word);
+        if (column > indent && column + 1 + columns > out_width(stdout)) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        printf("%s%s", column > indent ? " " : "", word);
+        column += columns + (column > indent);
+        text += bytes + strspn(text + bytes, " ");
+    }
+    putchar('\n');
+}
+
 void out_field(const char *title, const char *text)
 {
     char clean[4 * OUT_TEXT];
@@ -72,10 +92,11 @@ void out_field(const char *title, const char *text)
         return;
     out_clean(text, 0, clean, sizeof clean);
     const char *colour = out_colour_of(clean);
+    printf("%-*s", TITLE_WIDTH, title);
     if (colour)
-        printf("%-*s\033[%sm%s\033[0m\n", TITLE_WIDTH, title, colour, clean);
+        printf("\033[%sm%s\033[0m\n", colour, clean);
     else
-        printf("%-*s%s\n", TITLE_WIDTH, title, clean);
+        out_wrapped(clean, TITLE_WIDTH);
 }
 
 void out_fieldf(const char *title, const char *format, ...)
@@ -172,7 +193,9 @@ void out_time(const char *text, char *to, size_t bytes)
     }
     if (http_time(text, to, bytes))
         return;
-    out_clean(text, 19, to, bytes);
+    out_clean(text, 0, to, bytes);
+    if (strlen(to) > 19 && to[4] == '-' && to[13] == ':')
+        to[19] = 0;
     if (strlen(to) == 19 && to[10] == 'T')
         to[10] = ' ';
 }

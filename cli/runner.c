@@ -226,7 +226,7 @@ static int64_t now_ms(void)
 }
 
 /* Until it has ended. 1: it was told to. */
-static int32_t attend(running *self, int cancel_fd)
+static int32_t attend(running *self, int cancel_fd, int32_t kill_after_ms)
 {
     int64_t kill_at = 0;
     int32_t cancelled = 0;
@@ -249,7 +249,7 @@ static int32_t attend(running *self, int cancel_fd)
         if (ready > 0 && fds[2].revents) {
             cancelled = 1;
             kill(-self->pid, SIGTERM);
-            kill_at = now_ms() + KILL_AFTER_MS;
+            kill_at = now_ms() + kill_after_ms;
         }
         if (ready > 0 && fds[0].revents)
             return cancelled;
@@ -292,6 +292,7 @@ fedn_status runner_run(const runner_command *command, const runner_call *call, f
 {
     running self = {.errors_fd = -1, .ended_fd = -1, .ended_in = -1};
     char *words[WORDS + 1] = {NULL};
+    int32_t patience = call->kill_after_ms > 0 ? call->kill_after_ms : KILL_AFTER_MS;
     size_t inherited = 0;
     size_t added = 0;
 
@@ -311,6 +312,6 @@ fedn_status runner_run(const runner_command *command, const runner_call *call, f
     fedn_status rc = start(&self, words, env, err);
     free(env);
     if (rc == FEDN_OK)
-        rc = finish(&self, attend(&self, call->cancel_fd), err);
+        rc = finish(&self, attend(&self, call->cancel_fd, patience), err);
     return rc;
 }

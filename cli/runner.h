@@ -16,11 +16,12 @@ typedef struct runner_call {
     const char *const *args; /* behind the command's own words; NULL at the end */
     const char *const *env;  /* "NAME=value" besides our own environment; NULL at the end */
     int cancel_fd;           /* becomes readable when the program is to be ended; -1: never */
+    int32_t kill_after_ms;   /* from SIGTERM to SIGKILL; 0: 5000 */
 } runner_call;
 
 /* Runs it to its end; its output goes to our stderr. FEDN_ERR_CALLBACK: it could not be started or
  * failed (the text has the last line it wrote to its stderr); FEDN_ERR_CANCELLED: it was ended,
- * by SIGTERM, five seconds later by SIGKILL. */
+ * by SIGTERM, then by SIGKILL. */
 fedn_status runner_run(const runner_command *command, const runner_call *call, fedn_error *err);
 
 #endif

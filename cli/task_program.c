@@ -58,7 +58,7 @@ static fedn_status run(fedn_task *task, const runner_command *command, const tas
     char model[256];
     const char *args[] = {files->in_model, files->out, NULL};
     const char *env[] = {round, session, model, NULL};
-    runner_call call = {args, env, fedn_task_cancel_fd(task)};
+    runner_call call = {args, env, fedn_task_cancel_fd(task), 0};
 
     snprintf(round, sizeof round, "FEDN_TASK_ROUND_ID=%s", or_empty(fedn_task_round_id(task)));
     snprintf(session, sizeof session, "FEDN_TASK_SESSION_ID=%s",

@@ -101,15 +101,13 @@ void fedn_control_cancel(fedn_control *control)
 /* Who could not be reached belongs into the text of a transport failure. */
 static fedn_status unreachable(const fedn_control *control, fedn_status rc, fedn_error *err)
 {
-    char what[160];
+    char origin[160];
 
-    if (!err || rc == FEDN_ERR_NOMEM || rc == FEDN_ERR_CANCELLED)
-        return rc;
-    if (strstr(err->message, control->base))
-        return rc;
-    snprintf(what, sizeof what, "reducer %.*s", (int)(strlen(control->base) - strlen("/api/v1/")),
+    snprintf(origin, sizeof origin, "%.*s", (int)(strlen(control->base) - strlen("/api/v1/")),
              control->base);
-    return fedn__error_prefix(err, rc, what);
+    if (!err || rc == FEDN_ERR_NOMEM || rc == FEDN_ERR_CANCELLED || strstr(err->message, origin))
+        return rc;
+    return fedn__error_prefix(err, rc, origin);
 }
 
 /* What the answer says went wrong: its {"message"} or {"error"}. */
