@@ -71,7 +71,8 @@ typedef struct fedn__announcement {
     const char *round_id;   /* NULL: not said */
     const char *session_id; /* NULL: not said */
     double num_examples;
-    const char *upload_error; /* why its file cannot be used; NULL: it is there */
+    const char *meta_error;   /* what is wrong with what it says; NULL: nothing. The client is done */
+    const char *upload_error; /* why there is no file; NULL: there is. Nothing has happened yet */
 } fedn__announcement;
 
 fedn_status fedn__combiner_engine_new(const fedn__combiner_settings *settings,

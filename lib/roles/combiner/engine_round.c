@@ -240,6 +240,8 @@ static const char *objection(fedn__combiner_engine *engine, const fedn__announce
                  plan->round_id);
         return text;
     }
+    if (said->meta_error)
+        return said->meta_error;
     if (!(said->num_examples > 0) || said->num_examples > FEDN__LIMIT_WEIGHT) {
         snprintf(text, room, "num_examples %g is not above 0 and at most %g", said->num_examples,
                  FEDN__LIMIT_WEIGHT);
@@ -255,12 +257,13 @@ static int32_t is_full(const fedn__combiner_engine *engine)
            engine->counts.accepted + engine->counts.checking >= (uint32_t)engine->plan.buffer_size;
 }
 
-/* A client that has no better outcome yet is refused for good; others keep theirs. */
+/* A client that has no better outcome yet is refused; others keep theirs, and so does one whose file
+ * has not come: it may still come. */
 static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said,
                    fedn__participant *client, const char *why, int64_t now_ms)
 {
     int32_t of_this_round =
-        client && fedn__combiner_state_is_open(engine, client) &&
+        why != said->upload_error && client && fedn__combiner_state_is_open(engine, client) &&
         (!said->round_id || strcmp(said->round_id, engine->plan.round_id) == 0) &&
         client->outcome != FEDN__OUTCOME_ACCEPTED && client->outcome != FEDN__OUTCOME_CHECKING;
 

@@ -179,13 +179,14 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
                      const Fedn__ModelUpdate *update)
 {
     update_meta meta = {.num_examples = NAN};
-    fedn_error err = {0};
+    fedn_error meta_err = {0};
+    fedn_error upload_err = {0};
     const char *path = NULL;
     int64_t now = fedn__clock_ms();
 
-    fedn_status rc = read_meta(update, &meta, &err);
-    if (rc == FEDN_OK && !meta.failed)
-        rc = fedn__shelf_update(service->shelf, held->update_id, held->client_id, &path, &err);
+    fedn_status rc = read_meta(update, &meta, &meta_err);
+    fedn_status uploaded = fedn__shelf_update(service->shelf, held->update_id, held->client_id,
+                                              &path, &upload_err);
     fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,
@@ -193,7 +194,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
                                .round_id = fedn__json_string(meta.config, "round_id", NULL),
                                .session_id = fedn__json_string(meta.config, "session_id", NULL),
                                .num_examples = meta.num_examples,
-                               .upload_error = rc == FEDN_OK ? NULL : err.message};
+                               .meta_error = rc == FEDN_OK ? NULL : meta_err.message,
+                               .upload_error = uploaded == FEDN_OK ? NULL : upload_err.message};
     if (meta.failed) {
         rc = fedn__combiner_engine_task_failed(service->engine, now, held->client_id, NULL,
                                                meta.failed);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Null rounds: one reducer, two combiners, many clients whose callbacks return at once. Prints from
+ * round start to committed model, as the reducer's own events say.
+ *
+ * usage: bench_round [rounds=200] [clients=100] [combiners=2] */
+#include <fedn/fedn.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_PROCESSES = 16 };
+
+static pid_t children[MOST_PROCESSES];
+static int child_count;
+
+static void die(const char *what, const fedn_error *err)
+{
+    fprintf(stderr, "bench_round: %s: %s\n", what, err->message);
+    for (int i = 0; i < child_count; i++)
+        kill(children[i], SIGKILL);
+    exit(1);
+}
+
+static void must(fedn_status rc, const char *what, const fedn_error *err)
+{
+    if (rc != FEDN_OK)
+        die(what, err);
+}
+
+static void set(fedn_config *config, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void set(fedn_config *config, const char *name, const char *format, ...)
+{
+    char value[512];
+    fedn_error err = {0};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    must(fedn_config_set(config, name, value, &err), name, &err);
+}
+
+/* Runs `serve` in a process of its own; returns the numbers that it wrote to its pipe when ready.
+ */
+static void spawn(void (*serve)(int ready, void *arg), void *arg, int32_t *numbers, size_t count)
+{
+    int ends[2];
+    fedn_error err = {.message = "cannot start a process"};
+
+    if (pipe(ends) != 0)
+        die("pipe", &err);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        fedn_tune_process();
+        serve(ends[1], arg);
+        _exit(0);
+    }
+    close(ends[1]);
+    children[child_count++] = pid;
+    if (read(ends[0], numbers, count * sizeof *numbers) != (ssize_t)(count * sizeof *numbers))
+        die("a process did not get ready", &err);
+    close(ends[0]);
+}
+
+/* Until the parent kills us. */
+static void stay(int ready, const int32_t *numbers, size_t count)
+{
+    if (write(ready, numbers, count * sizeof *numbers) < 0)
+        _exit(1);
+    close(ready);
+    for (;;)
+        pause();
+}
+
+static void serve_reducer(int ready, void *arg)
+{
+    fedn_error err = {0};
+    fedn_config *config = arg;
+    fedn_reducer *reducer = NULL;
+
+    must(fedn_reducer_new(config, &reducer, &err), "reducer", &err);
+    must(fedn_reducer_start(reducer, &err), "reducer", &err);
+    int32_t ports[2] = {fedn_reducer_port(reducer), fedn_reducer_http_port(reducer)};
+    stay(ready, ports, 2);
+}
+
+static void serve_combiner(int ready, void *arg)
+{
+    fedn_error err = {0};
+    fedn_config *config = arg;
+    fedn_combiner *combiner = NULL;
+
+    must(fedn_combiner_new(config, &combiner, &err), "combiner", &err);
+    must(fedn_combiner_start(combiner, &err), "combiner", &err);
+    int32_t port = fedn_combiner_port(combiner);
+    stay(ready, &port, 1);
+}
+
+static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
+{
+    fedn_model *model = NULL;
+
+    (void)user_data;
+    fedn_status rc = fedn_task_model(task, &model, err);
+    if (rc == FEDN_OK)
+        rc = fedn_task_set_num_examples(task, 10, err);
+    return rc == FEDN_OK ? fedn_task_set_model(task, model, err) : rc;
+}
+
+typedef struct fleet {
+    fedn_config *config;
+    int clients;
+} fleet;
+
+static void serve_clients(int ready, void *arg)
+{
+    fleet *f = arg;
+    fedn_error err = {0};
+    int32_t started = 0;
+
+    for (; started < f->clients; started++) {
+        fedn_client *client = NULL;
+        must(fedn_client_new(f->config, &client, &err), "client", &err);
+        fedn_client_set_train(client, train, NULL);
+        must(fedn_client_start(client, &err), "client", &err);
+    }
+    stay(ready, &started, 1);
+}
+
+typedef struct result {
+    double *seconds;
+    int count;
+    int wanted;
+} result;
+
+static fedn_status on_event(const char *text, void *user_data)
+{
+    result *r = user_data;
+    json_t *event = json_loads(text, 0, NULL);
+    const char *type = json_string_value(json_object_get(event, "type"));
+    const char *status = json_string_value(json_object_get(event, "status"));
+
+    if (type && status && strcmp(type, "round") == 0) {
+        if (strcmp(status, "Finished") == 0)
+            r->seconds[r->count++] = json_number_value(json_object_get(event, "seconds"));
+        if (strcmp(status, "Failed") == 0)
+            fprintf(stderr, "a round failed: %s\n", text);
+    }
+    int ended = type && status && strcmp(type, "session") == 0 &&
+                (strcmp(status, "Finished") == 0 || strcmp(status, "Failed") == 0);
+    json_decref(event);
+    return ended || r->count == r->wanted ? FEDN_ERR_CANCELLED : FEDN_OK;
+}
+
+static fedn_status on_active(const char *text, void *user_data)
+{
+    int wanted = *(int *)user_data;
+    static int active[MOST_PROCESSES];
+    static char names[MOST_PROCESSES][64];
+    json_t *event = json_loads(text, 0, NULL);
+    const char *type = json_string_value(json_object_get(event, "type"));
+    int sum = 0;
+
+    if (type && strcmp(type, "combiner") == 0) {
+        const char *name = json_string_value(json_object_get(event, "name"));
+        int i = 0;
+        while (names[i][0] && strcmp(names[i], name) != 0)
+            i++;
+        snprintf(names[i], sizeof names[i], "%s", name);
+        active[i] = (int)json_integer_value(json_object_get(event, "active_clients"));
+    }
+    for (int i = 0; i < MOST_PROCESSES; i++)
+        sum += active[i];
+    json_decref(event);
+    return sum >= wanted ? FEDN_ERR_CANCELLED : FEDN_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void write_seed(const char *path)
+{
+    fedn_error err = {0};
+    fedn_model *model = NULL;
+    const uint64_t shape[1] = {100};
+
+    must(fedn_model_new(&model, &err), "seed", &err);
+    must(fedn_model_add(model, NULL, FEDN_DTYPE_F32, 1, shape, NULL, NULL, &err), "seed", &err);
+    must(fedn_model_save(model, path, "npz", &err), "seed", &err);
+    fedn_model_unref(model);
+}
+
+static void run_session(fedn_control *control, int rounds)
+{
+    fedn_error err = {0};
+    char body[512];
+    char *answer = NULL;
+
+    must(
+        fedn_control_request(control, "POST", "sessions/",
+                             "{\"session_config\": {\"aggregator\": \"fedavg\", \"round_timeout\": "
+                             "60, \"buffer_size\": -1, \"delete_models_storage\": true, "
+                             "\"clients_required\": 1, \"validate\": false, \"helper_type\": "
+                             "\"numpyhelper\", \"model_id\": null}}",
+                             &answer, &err),
+        "session", &err);
+    json_t *session = json_loads(answer, 0, NULL);
+    snprintf(body, sizeof body, "{\"session_id\": \"%s\", \"rounds\": %d}",
+             json_string_value(json_object_get(session, "session_id")), rounds);
+    json_decref(session);
+    fedn_free(answer);
+    must(fedn_control_request(control, "POST", "sessions/start", body, &answer, &err),
+         "session start", &err);
+    fedn_free(answer);
+}
+
+static void start_all(const char *dir, int clients, int combiners, int32_t *http_port)
+{
+    fedn_error err = {0};
+    fedn_config *config = NULL;
+    int32_t ports[2] = {0, 0};
+    int32_t port = 0;
+
+    must(fedn_config_new(&config, &err), "config", &err);
+    set(config, "log.level", "warning");
+    set(config, "reducer.listen", "127.0.0.1:0");
+    set(config, "reducer.http_listen", "127.0.0.1:0");
+    set(config, "reducer.state_dir", "%s/reducer", dir);
+    spawn(serve_reducer, config, ports, 2);
+    *http_port = ports[1];
+    set(config, "combiner.reducer", "127.0.0.1:%d", (int)ports[0]);
+    set(config, "combiner.listen", "127.0.0.1:0");
+    set(config, "client.api_url", "http://127.0.0.1:%d", (int)ports[1]);
+    for (int i = 0; i < combiners; i++) {
+        set(config, "combiner.name", "combiner-%d", i);
+        set(config, "combiner.state_dir", "%s/combiner-%d", dir, i);
+        spawn(serve_combiner, config, &port, 1);
+    }
+    set(config, "control.url", "http://127.0.0.1:%d", (int)ports[1]);
+    fedn_control *control = NULL;
+    must(fedn_control_new(config, &control, &err), "control", &err);
+    fleet f = {.config = config, .clients = clients};
+    int32_t started = 0;
+    spawn(serve_clients, &f, &started, 1);
+    fedn_status rc = fedn_control_watch(control, NULL, 0, on_active, &clients, &err);
+    if (rc != FEDN_ERR_CANCELLED)
+        die("waiting for the clients", &err);
+    fedn_control_free(control);
+    fedn_config_free(config);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 200;
+    int clients = argc > 2 ? atoi(argv[2]) : 100;
+    int combiners = argc > 3 ? atoi(argv[3]) : 2;
+    char dir[] = "/tmp/fedn-bench-XXXXXX";
+    char path[64];
+    fedn_error err = {0};
+    int32_t http_port = 0;
+    char *model_id = NULL;
+    fedn_control *control = NULL;
+    fedn_config *config = NULL;
+
+    if (rounds < 1 || clients < 1 || combiners < 1 || combiners > MOST_PROCESSES - 2 ||
+        !mkdtemp(dir))
+        return 2;
+    snprintf(path, sizeof path, "%s/seed.npz", dir);
+    write_seed(path);
+    start_all(dir, clients, combiners, &http_port);
+    must(fedn_config_new(&config, &err), "config", &err);
+    set(config, "control.url", "http://127.0.0.1:%d", (int)http_port);
+    must(fedn_control_new(config, &control, &err), "control", &err);
+    must(fedn_control_model_push(control, path, NULL, "seed", NULL, NULL, &model_id, &err), "push",
+         &err);
+    fedn_free(model_id);
+    run_session(control, rounds);
+    result r = {.seconds = calloc((size_t)rounds, sizeof(double)), .wanted = rounds};
+    fedn_control_watch(control, NULL, 0, on_event, &r, &err);
+    qsort(r.seconds, (size_t)r.count, sizeof(double), compare);
+    if (r.count > 0)
+        printf("null round, %d combiners, %d clients, %d rounds: p50 %.2f ms, p99 %.2f ms, "
+               "min %.2f, max %.2f\n",
+               combiners, clients, r.count, r.seconds[r.count / 2] * 1e3,
+               r.seconds[(r.count - 1) * 99 / 100] * 1e3, r.seconds[0] * 1e3,
+               r.seconds[r.count - 1] * 1e3);
+    for (int i = 0; i < child_count; i++)
+        kill(children[i], SIGKILL);
+    while (wait(NULL) > 0)
+        ;
+    fedn_control_free(control);
+    fedn_config_free(config);
+    free(r.seconds);
+    snprintf(path, sizeof path, "rm -r %s", dir);
+    return system(path) == 0 && r.count > 0 ? 0 : 1;
+}

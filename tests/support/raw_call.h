@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Single RPCs as any program on the network could make them, waited for. */
+#ifndef FEDN__TEST_RAW_CALL_H
+#define FEDN__TEST_RAW_CALL_H
+
+#include "rpc/channel.h"
+#include "rpc/transfer.h"
+
+typedef struct raw_caller {
+    fedn__loop *loop;
+    fedn__pool *pool;
+    fedn__channel *channel;
+} raw_caller;
+
+typedef struct raw_answer {
+    int32_t rpc;
+    char details[512];
+    ProtobufCMessage *message; /* NULL unless rpc is OK; of the caller to free */
+} raw_answer;
+
+/* Dials 127.0.0.1:port as this client ("" sends no metadata). */
+raw_caller *raw_dial(int32_t port, const char *client_id);
+void raw_hang_up(raw_caller *caller);
+void raw_unary(raw_caller *caller, const char *path, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *response, raw_answer *ret);
+void raw_answer_done(raw_answer *answer);
+/* Status and text of moving so many bytes under this id, or of fetching it to a path. */
+fedn_status raw_upload(raw_caller *caller, const char *id, const void *data, uint64_t bytes,
+                       fedn_error *err);
+fedn_status raw_download(raw_caller *caller, const char *id, const char *path, fedn_error *err);
+
+#endif
