@@ -161,7 +161,7 @@ stage_tidy() {
     [ -f build-clang/compile_commands.json ] || build_clang || return
     # shellcheck disable=SC2016
     check "clang-tidy over lib/ and cli/" tidy.log timeout 900 sh -c '
-        find lib cli -name "*.c" | sort | xargs -P "$1" -n 1 clang-tidy -quiet -p build-clang 2>&1' sh "$jobs"
+        find lib cli -name "*.c" | sort | xargs -P "$1" -n 1 clang-tidy -quiet -p build-clang' sh "$jobs"
 }
 
 stage_install() {

@@ -30,7 +30,10 @@ void fedn__log_write(const fedn__log *log, int32_t level, const char *component,
     char message[1024];
     va_list args;
 
-    if (level > (log ? log->level : FEDN_LOG_WARNING))
+    int32_t most = log ? log->level : FEDN_LOG_WARNING;
+    if (!(log && log->fn) && most > FEDN_LOG_WARNING)
+        most = FEDN_LOG_WARNING; /* an application that set no sink hears of trouble only */
+    if (level > most)
         return;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);

@@ -6,12 +6,12 @@
 #include <fedn/log.h>
 
 typedef struct fedn__log {
-    fedn_log_fn fn; /* NULL: stderr */
+    fedn_log_fn fn; /* NULL: warnings and errors to stderr */
     void *user_data;
     int32_t level; /* lines above it are dropped */
 } fedn__log;
 
-/* One line; control characters in it are replaced. `log` NULL means stderr and warnings. */
+/* One line; control characters in it are replaced. `log` NULL is as one without a sink. */
 void fedn__log_write(const fedn__log *log, int32_t level, const char *component, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 

@@ -80,6 +80,8 @@ static void without_a_sink_warnings_go_to_stderr_and_nothing_to_stdout(void **st
     dup2(fd, 2);
     dup2(open("/dev/null", O_RDONLY), 1); /* a write to stdout would fail */
     fedn__log_write(NULL, FEDN_LOG_INFO, "rpc", "hidden");
+    fedn__log_write(&(fedn__log){.level = FEDN_LOG_DEBUG}, FEDN_LOG_INFO, "rpc", "hidden");
+    fedn__log_write(&(fedn__log){.level = FEDN_LOG_ERROR}, FEDN_LOG_WARNING, "rpc", "hidden");
     fedn__log_write(NULL, FEDN_LOG_WARNING, "rpc", "shown");
     int32_t stdout_failed = fflush(stdout) != 0;
     fflush(stderr);
