@@ -80,7 +80,9 @@ fedn_status fedn__client_engine_new(const fedn__client_settings *settings,
                                     fedn__client_engine **ret, fedn_error *err);
 void fedn__client_engine_free(fedn__client_engine *engine); /* NULL allowed */
 
-/* Takes the oldest action out; 0 if there is none. Must be drained after every event. */
+/* Takes the oldest action out; 0 if there is none. To be called until then after every event; an
+ * event that an action leads to at once may come before, as actions that let go of an order precede
+ * those that can fail. */
 int32_t fedn__client_engine_next(fedn__client_engine *engine, fedn__client_action *ret);
 /* When _tick() is due; INT64_MAX: never. */
 int64_t fedn__client_engine_deadline(const fedn__client_engine *engine);

@@ -56,8 +56,9 @@ static fedn_status check_kept(const char *path, const char *id, fedn_error *err)
 static fedn_status kept(const char *state_dir, char **ret, fedn_error *err)
 {
     char *path = fedn__fs_join(state_dir, "client_id");
-    fedn_status rc = path ? fedn__fs_read(path, 256, ret, NULL, err) : fedn__error_nomem(err);
-
+    if (!path)
+        return fedn__error_nomem(err);
+    fedn_status rc = fedn__fs_read(path, 256, ret, NULL, err);
     if (rc == FEDN_OK) {
         (*ret)[strcspn(*ret, "\r\n")] = 0;
         rc = check_kept(path, *ret, err);

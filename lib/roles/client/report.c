@@ -292,22 +292,23 @@ static float narrow(double value)
     return value < -FLT_MAX ? -FLT_MAX : (float)value;
 }
 
-/* Arrays of the elements and of pointers to them, in one block. */
-static Fedn__MetricElem **make_elements(const fedn_task *task)
+typedef struct metric_list {
+    Fedn__MetricElem elements[FEDN__LIMIT_METRICS];
+    Fedn__MetricElem *pointers[FEDN__LIMIT_METRICS];
+} metric_list;
+
+static metric_list *make_list(const fedn_task *task)
 {
-    uint64_t count = task->metric_count;
-    Fedn__MetricElem **pointers =
-        fedn__alloc_array(count, sizeof *pointers + sizeof(Fedn__MetricElem));
-    if (!pointers)
-        return NULL;
-    Fedn__MetricElem *elements = (Fedn__MetricElem *)(void *)(pointers + count);
-    for (uint64_t i = 0; i < count; i++) {
-        fedn__metric_elem__init(&elements[i]);
-        elements[i].key = task->metrics[i].name;
-        elements[i].value = narrow(task->metrics[i].value);
-        pointers[i] = &elements[i];
+    metric_list *list = fedn__alloc_zero(sizeof *list);
+
+    for (uint32_t i = 0; list && i < task->metric_count; i++) {
+        Fedn__MetricElem *element = &list->elements[i];
+        fedn__metric_elem__init(element);
+        element->key = task->metrics[i].name;
+        element->value = narrow(task->metrics[i].value);
+        list->pointers[i] = element;
     }
-    return pointers;
+    return list;
 }
 
 fedn_status fedn__report_metrics(const fedn__reporter *reporter, const fedn_task *task,
@@ -320,21 +321,21 @@ fedn_status fedn__report_metrics(const fedn__reporter *reporter, const fedn_task
 
     if (task->metric_count == 0)
         return FEDN_OK;
-    Fedn__MetricElem **elements = make_elements(task);
-    if (!elements)
+    metric_list *list = make_list(task);
+    if (!list)
         return FEDN_ERR_NOMEM;
     set_sender(&sender, reporter);
     set_time(&time);
     count.value = step;
     message.sender = &sender;
     message.n_metrics = task->metric_count;
-    message.metrics = elements;
+    message.metrics = list->pointers;
     message.timestamp = &time;
     message.step = &count;
     message.model_id = task->order->model_id;
     message.round_id = task->order->round_id;
     message.session_id = task->order->session_id;
     fedn_status rc = send(reporter, "/fedn.Combiner/SendModelMetric", &message.base, NULL, NULL);
-    fedn__free(elements);
+    fedn__free(list);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -215,7 +216,7 @@ fedn_status fedn__client_service_new(const fedn__client_options *options,
         fedn__client_service_free(service);
         return rc;
     }
-    strcpy(service->id, service->identity.id); /* its length was checked */
+    snprintf(service->id, sizeof service->id, "%s", service->identity.id);
     *ret = service;
     return FEDN_OK;
 }

@@ -14,6 +14,12 @@
 #define FEDN__OWNER_OF(pointer, type, member)                                                      \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+static void await_transfer(fedn__client_service *service, const fedn__errand *errand)
+{
+    service->transfer = errand->transfer;
+    service->transfer_step = errand->step;
+}
+
 /* A transfer has ended: 1 if anybody still waits for it. */
 static int32_t transfer_over(const fedn__errand *errand)
 {
@@ -61,27 +67,33 @@ static void on_fetched(fedn_status status, const fedn_error *err, uint64_t bytes
     fedn__client_drain(service);
 }
 
-void fedn__client_fetch(fedn__client_service *service, const fedn__client_action *action)
+static fedn_status begin_fetch(fedn__client_service *service, const fedn__client_action *action,
+                               fedn_error *err)
 {
-    fedn_error err = {0};
-    fedn_status rc = FEDN_OK;
-
     fedn__errand *errand = fedn__errand_new(service, action);
-    if (errand)
-        errand->path =
-            fedn__strf("%s/model-%llu", service->work_dir, (unsigned long long)++service->serial);
-    if (!errand || !errand->path)
-        rc = fedn__error_nomem(&err);
+    if (!errand)
+        return fedn__error_nomem(err);
+    errand->path =
+        fedn__strf("%s/model-%llu", service->work_dir, (unsigned long long)++service->serial);
+    fedn_status rc = errand->path ? FEDN_OK : fedn__error_nomem(err);
     if (rc == FEDN_OK)
         rc = fedn__transfer_download(service->channel, service->pool, action->order->model_id,
                                      service->id, errand->path, service->options->max_model_bytes,
-                                     on_fetched, errand, &errand->transfer, &err);
-    if (rc == FEDN_OK) {
-        service->transfer = errand->transfer;
-        service->transfer_step = action->step;
+                                     on_fetched, errand, &errand->transfer, err);
+    if (rc == FEDN_OK)
+        await_transfer(service, errand);
+    else
+        fedn__errand_free(errand);
+    return rc;
+}
+
+void fedn__client_fetch(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn_error err = {0};
+
+    fedn_status rc = begin_fetch(service, action, &err);
+    if (rc == FEDN_OK)
         return;
-    }
-    fedn__errand_free(errand);
     fedn__client_engine_fetched(service->engine, fedn__clock_ms(), action->step, rc, err.message);
     fedn__client_drain(service);
 }
@@ -230,27 +242,36 @@ static void on_uploaded(fedn_status status, const fedn_error *err, uint64_t byte
     fedn__client_drain(service);
 }
 
-void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action)
+static fedn_status begin_upload(fedn__client_service *service, const fedn__client_action *action,
+                                fedn_error *err)
 {
     fedn__client_job *job = service->job;
     fedn__blob *blob = NULL;
-    fedn_error err = {0};
 
+    fedn__errand *errand = fedn__errand_new(service, action);
+    if (!errand)
+        return fedn__error_nomem(err);
     /* Every try has a name of its own: FEDn's combiner appends a second try to what it has. */
     fedn__uuid_new_text(job->update_id);
-    fedn__errand *errand = fedn__errand_new(service, action);
-    fedn_status rc = errand ? fedn__blob_from_file(job->task->update_path, &blob, &err)
-                            : fedn__error_nomem(&err);
+    fedn_status rc = fedn__blob_from_file(job->task->update_path, &blob, err);
     if (rc == FEDN_OK)
         rc = fedn__transfer_upload(service->channel, job->update_id, service->id, blob, on_uploaded,
-                                   errand, &errand->transfer, &err);
+                                   errand, &errand->transfer, err);
     (void)fedn__blob_unref(blob);
-    if (rc == FEDN_OK) {
-        service->transfer = errand->transfer;
-        service->transfer_step = action->step;
+    if (rc == FEDN_OK)
+        await_transfer(service, errand);
+    else
+        fedn__errand_free(errand);
+    return rc;
+}
+
+void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action)
+{
+    fedn_error err = {0};
+
+    fedn_status rc = begin_upload(service, action, &err);
+    if (rc == FEDN_OK)
         return;
-    }
-    fedn__errand_free(errand);
     fedn__client_engine_uploaded(service->engine, fedn__clock_ms(), action->step, rc, err.message);
     fedn__client_drain(service);
 }
