@@ -48,14 +48,15 @@ fedn_status fedn__channel_unary(fedn__channel *channel, const char *path,
                                 void *user_data);
 
 typedef struct fedn__stream_events {
-    /* optional: the peer has answered with its initial metadata */
+    /* optional: the peer has answered, with its initial metadata or a first message */
     void (*opened)(fedn__stream *stream, void *user_data);
     /* each message; the next is read when it returns, unless fedn__stream_pause() was called in it
      */
     void (*message)(fedn__stream *stream, const ProtobufCMessage *message, void *user_data);
     /* for response == NULL: the message as it came, in pieces of it */
     void (*raw)(fedn__stream *stream, const fedn__piece *pieces, uint64_t count, void *user_data);
-    /* always, once, last: the stream is gone after it */
+    /* always, once, last: the stream is gone after it. It waits while the stream is paused with a
+     * message unread, unless it or its channel is cancelled. */
     void (*closed)(fedn__stream *stream, int32_t rpc, const char *details, void *user_data);
 } fedn__stream_events;
 

@@ -59,6 +59,7 @@ static void let_follow(upload *up)
             fedn__load load = other->held;
             memset(&other->held, 0, sizeof other->held);
             take_load(other, &load);
+            check_gone(other); /* its peer may have left while it waited */
             return;
         }
 }

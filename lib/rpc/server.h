@@ -22,8 +22,9 @@ typedef struct fedn__method {
     int32_t kind;
     uint64_t max_request_bytes;
     const ProtobufCMessageDescriptor *request; /* NULL: raw bytes (model chunks) */
-    /* Unary and stream-out: with the request. Stream-in and both: request is NULL; the handler sets
-     * its events and calls fedn__call_read(). The call lives until its closed event. */
+    /* Unary and stream-out: with the request, which is valid until open returns. Stream-in and
+     * both: request is NULL; the handler sets its events and calls fedn__call_read(). The call
+     * lives until its closed event. */
     void (*open)(void *service, fedn__call *call, const ProtobufCMessage *request);
     void *service;
 } fedn__method;
@@ -43,7 +44,9 @@ typedef struct fedn__call_events {
     void (*message)(fedn__call *call, const ProtobufCMessage *message, void *user_data);
     void (*raw)(fedn__call *call, const fedn__piece *pieces, uint64_t count, void *user_data);
     void (*raw_end)(fedn__call *call, void *user_data);
-    /* always, once, last: the call is gone after it. cancelled: the peer went away or timed out */
+    /* always, once, last: the call is gone after it, and so is every pointer to it. cancelled: the
+     * peer went away or timed out; an end of its stream is then not announced. 0 also when the call
+     * was ended from here. Never inside a function that the handler itself called. */
     void (*closed)(fedn__call *call, int32_t cancelled, void *user_data);
 } fedn__call_events;
 
@@ -73,7 +76,8 @@ void fedn__call_reject(fedn__call *call, int32_t rpc, const char *text);
  * the call is then ended with RESOURCE_EXHAUSTED. FEDN_ERR_STATE it has ended. */
 fedn_status fedn__call_send(fedn__call *call, const ProtobufCMessage *message);
 /* The same with bytes sent from a blob without a copy: the message is `head` followed by
- * [offset, offset + bytes) of `blob`. `sent` (optional) is called when it has left the queue. */
+ * [offset, offset + bytes) of `blob`. `sent` (optional) is called when it has been
+ * written, and never for a message that is dropped because the call ends. */
 fedn_status fedn__call_send_blob(fedn__call *call, const void *head, uint64_t head_bytes,
                                  fedn__blob *blob, uint64_t offset, uint64_t bytes,
                                  void (*sent)(fedn__call *call, void *user_data), void *user_data);
