@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -37,8 +38,12 @@ static fedn_model *make_model(uint64_t elements, float value)
 
 static fedn_status wait_for_cancel(fedn_task *task, behaviour *b, fedn_error *err)
 {
+    struct pollfd cancelled = {.fd = fedn_task_cancel_fd(task), .events = POLLIN};
+
+    fedn_task_progress(task, 1, 2);
+    assert_true(cancelled.fd >= 0);
     while (!fedn_task_is_cancelled(task))
-        fedn_task_progress(task, 1, 2);
+        poll(&cancelled, 1, -1);
     atomic_store(&b->cancelled, 1);
     return fedn_error_set(err, FEDN_ERR_CANCELLED, NULL);
 }
@@ -279,6 +284,25 @@ static void a_running_session_can_be_stopped(void **state)
     network_stop(net);
 }
 
+static void whoever_follows_an_ended_session_is_told_how_it_ended(void **state)
+{
+    behaviour b = {.add = 1, .weight = 5};
+    network *net = network_start(1);
+    char *first = NULL;
+
+    (void)state;
+    add_client(net, "one", &b);
+    network_await_clients(net, 1);
+    push_zero(net);
+    run_and_expect(net, "", 2, "Finished", &first);
+    run_and_expect(net, "", 1, "Finished", NULL);
+    char *again = network_await_session(net, first); /* by its record: another one ran since */
+    assert_string_equal(again, "Finished");
+    free(again);
+    fedn_free(first);
+    network_stop(net);
+}
+
 static void a_session_without_a_model_or_clients_says_what_is_missing(void **state)
 {
     network *net = network_start(1);
@@ -313,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_client_that_dies_in_a_round_does_not_block_it),
         cmocka_unit_test(a_slow_client_is_late_when_the_buffer_is_full),
         cmocka_unit_test(a_running_session_can_be_stopped),
+        cmocka_unit_test(whoever_follows_an_ended_session_is_told_how_it_ended),
         cmocka_unit_test(a_session_without_a_model_or_clients_says_what_is_missing),
     };
     fedn_tune_process();

@@ -269,6 +269,7 @@ typedef struct snapping {
     fedn__reducer_service *service;
     const char *session_id;
     uint64_t seq;
+    int32_t told; /* of the session */
     fedn__buffer text;
     fedn_status status;
 } snapping;
@@ -294,12 +295,37 @@ static void do_snapshot(void *arg)
     call->seq = fedn__events_last(service->events);
     for (uint32_t i = 0; (combiner = fedn__reducer_engine_combiner(service->engine, i)); i++)
         add_line(call, fedn__trail_combiner_event(combiner));
-    if (!fedn__reducer_engine_is_running(service->engine) ||
-        (call->session_id && strcmp(call->session_id, session->session_id) != 0))
+    int32_t named =
+        call->session_id && session && strcmp(call->session_id, session->session_id) == 0;
+    if (!named && (call->session_id || !fedn__reducer_engine_is_running(service->engine)))
         return;
+    call->told = 1;
     add_line(call, fedn__trail_session_event(&service->course, session));
-    add_line(call, fedn__trail_round_event(session, fedn__reducer_engine_round(service->engine),
-                                           fedn__clock_ms()));
+    if (fedn__reducer_engine_is_running(service->engine))
+        add_line(call, fedn__trail_round_event(session, fedn__reducer_engine_round(service->engine),
+                                               fedn__clock_ms()));
+}
+
+/* A session that ended long ago, or has not begun: whoever follows it is told how it stands. */
+static void add_recorded(snapping *call)
+{
+    json_t *record = NULL;
+    json_t *id = json_string(call->session_id);
+    json_t *finished = json_string("Finished");
+    const fedn__filter filters[] = {{"round_config.session_id", FEDN__OP_EQ, id},
+                                    {"status", FEDN__OP_EQ, finished}};
+    const fedn__query query = {.filters = filters, .filter_count = 2};
+    uint64_t rounds = 0;
+
+    if (id && finished &&
+        fedn__store_list(call->service->store, FEDN__KIND_ROUND, &query, NULL, &rounds, NULL) ==
+            FEDN_OK &&
+        fedn__store_get(call->service->store, FEDN__KIND_SESSION, call->session_id, &record,
+                        NULL) != FEDN_OK)
+        return;
+    event = fedn__trail_recorded_event(record);
+    add_line(call, event);
+    json_decref(record);
 }
 
 fedn_status fedn__service_snapshot(fedn__reducer_service *service, const char *session_id,
@@ -309,6 +335,8 @@ fedn_status fedn__service_snapshot(fedn__reducer_service *service, const char *s
 
     fedn__buffer_init(&call.text, FEDN__LIMIT_EVENT_BYTES);
     fedn__loop_call(service->loop, do_snapshot, &call);
+    if (session_id && !call.told)
+        add_recorded(&call);
     *ret = call.status == FEDN_OK ? fedn__buffer_take(&call.text) : NULL;
     *ret_seq = call.seq;
     fedn__buffer_done(&call.text);

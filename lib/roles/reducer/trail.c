@@ -161,6 +161,19 @@ json_t *fedn__trail_session_event(const fedn__course *course, const fedn__reduce
                      "message", line(session->message));
 }
 
+json_t *fedn__trail_recorded_event(const json_t *record, uint64_t rounds_done)
+{
+    const json_t *config = json_object_get(record, "session_config");
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "type", "session", "session_id",
+                     fedn__json_string(record, "session_id", ""), "name",
+                     fedn__json_string(record, "name", ""), "status",
+                     fedn__json_string(record, "status", ""), "round", (json_int_t)rounds_done,
+                     "rounds", (json_int_t)fedn__json_integer(config, "rounds", 0), "model_id",
+                     fedn__json_string(config, "model_id", ""), "message",
+                     line(fedn__json_string(record, "message", "")));
+}
+
 static json_t *part_counts(const fedn__reducer_part *part)
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", part->combiner->name, "expected",

@@ -42,6 +42,8 @@ json_t *fedn__trail_round(const fedn__course *course, const fedn__reducer_round 
 
 /* Events of the stream, without number and time. */
 json_t *fedn__trail_session_event(const fedn__course *course, const fedn__reducer_session *session);
+/* The same of a session's record. */
+json_t *fedn__trail_recorded_event(const json_t *record, uint64_t rounds_done);
 json_t *fedn__trail_round_event(const fedn__reducer_session *session,
                                 const fedn__reducer_round *round, int64_t now_ms);
 json_t *fedn__trail_combiner_event(const fedn__reducer_combiner *combiner);
