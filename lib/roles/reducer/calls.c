@@ -321,11 +321,11 @@ static void add_recorded(snapping *call)
         fedn__store_list(call->service->store, FEDN__KIND_ROUND, &query, NULL, &rounds, NULL) ==
             FEDN_OK &&
         fedn__store_get(call->service->store, FEDN__KIND_SESSION, call->session_id, &record,
-                        NULL) != FEDN_OK)
-        return;
-    event = fedn__trail_recorded_event(record);
-    add_line(call, event);
+                        NULL) == FEDN_OK)
+        add_line(call, fedn__trail_recorded_event(record, rounds));
     json_decref(record);
+    json_decref(finished);
+    json_decref(id);
 }
 
 fedn_status fedn__service_snapshot(fedn__reducer_service *service, const char *session_id,
