@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fednctl config: the table of properties, for people, programs and the manual. */
 #include "cli.h"
-#include "opt.h"
 #include "out.h"
 
 #include <stdlib.h>
@@ -34,11 +33,8 @@ static void to_json(const char *name, const char *type, const char *range, const
 static void to_rst(const char *name, const char *type, const char *range, const char *initial,
                    const char *value, const char *doc, void *user_data)
 {
-    char option[96];
-
     (void)value;
     (void)user_data;
-    opt_name(name, 1, option, sizeof option);
     printf("``%s`` (%s%s%s)\n", name, type, *range ? ", " : "", range);
     printf("    %s.", doc);
     if (*initial)

@@ -3,6 +3,8 @@
 #include "api.h"
 #include "out.h"
 
+#include <string.h>
+
 static void print_session(const json_t *session)
 {
     char bar[OUT_TEXT];
@@ -58,10 +60,12 @@ fedn_status cmd_status(cli_line *cli, fedn_error *err)
     } else {
         const json_t *reducer = json_object_get(status, "reducer");
         out_seconds(api_number(reducer, "uptime_s"), up, sizeof up);
-        out_fieldf("reducer", "%s, version %s, up %s", api_text(reducer, "name"),
-                   api_text(reducer, "version"), up);
+        const char *version = api_text(reducer, "version");
+        out_fieldf("reducer", "%s, %.*s, up %s", api_text(reducer, "name"),
+                   (int)(strstr(version, " (") ? strstr(version, " (") - version : 64), version,
+                   up);
         out_field("state", api_text(status, "state"));
-        out_field("waits for", api_text(status, "message"));
+        out_field("message", api_text(status, "message"));
         out_fieldf("models", "%lld", (long long)api_integer(status, "models"));
         print_session(json_object_get(status, "session"));
         putchar('\n');

@@ -7,6 +7,7 @@
 const cli_option watch_options[] = {
     {"after", "N", "begin behind this event instead of with the present state"},
     {"until-finished", NULL, "end with the session (always so if SESSION is given)"},
+    {"until-clients", "N", "end as soon as N clients are online"},
     {NULL, NULL, NULL},
 };
 
@@ -19,6 +20,8 @@ fedn_status cmd_watch(cli_line *cli, fedn_error *err)
 
     fedn_status rc = cli_number(cli, "after", UINT32_MAX, 0, &after, err);
     settings.after = after;
+    if (rc == FEDN_OK)
+        rc = cli_number(cli, "until-clients", 1000000, 0, &settings.until_clients, err);
     settings.until_finished = cli_value(cli, "until-finished") != NULL;
     if (rc != FEDN_OK || !settings.session_id)
         return rc == FEDN_OK ? watch_run(cli, &settings, err) : rc;

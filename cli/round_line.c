@@ -75,18 +75,25 @@ static void add(text_end *end, const char *format, ...)
     end->room -= used;
 }
 
-/* accuracy and loss if there are such, else the first two. */
+static int32_t is_liked(const char *name)
+{
+    return strcmp(name, "accuracy") == 0 ? 2 : strcmp(name, "loss") == 0;
+}
+
+/* The mean of two of them: accuracy and loss if there are such, then what came first. */
 static void add_metrics(text_end *end, const round_line *line)
 {
-    static const char *const liked[] = {"accuracy", "loss"};
-    uint32_t shown = 0;
+    int32_t room = 2;
 
-    for (uint32_t l = 0; l < 2; l++)
-        for (uint32_t i = 0; i < line->metric_count; i++)
-            if (strcmp(line->metrics[i].name, liked[l]) == 0 && ++shown)
-                add(end, "  %s %.4f", liked[l], line->metrics[i].sum / line->metrics[i].count);
-    for (uint32_t i = 0; shown == 0 && i < line->metric_count && i < 2; i++)
-        add(end, "  %s %.4g", line->metrics[i].name, line->metrics[i].sum / line->metrics[i].count);
+    for (int32_t rank = 2; rank >= 0; rank--)
+        for (uint32_t i = 0; i < line->metric_count && room > 0; i++) {
+            const round_metric *metric = &line->metrics[i];
+            if (is_liked(metric->name) != rank)
+                continue;
+            double mean = metric->sum / metric->count;
+            add(end, mean > -1000 && mean < 1000 ? "  %s %.4f" : "  %s %.4g", metric->name, mean);
+            room--;
+        }
 }
 
 void round_line_text(const round_line *line, int32_t bar, char *to, size_t bytes)

@@ -23,6 +23,7 @@ typedef struct round_line {
     int64_t expected, accepted, refused, failed;
     double seconds;
     int32_t ended;
+    int64_t ended_s; /* when, for the watcher */
     uint32_t validations;
     uint32_t metric_count;
     round_metric metrics[ROUND_METRICS];

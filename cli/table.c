@@ -12,6 +12,7 @@ enum { GAP = 2, LEAST_WIDTH = 6, COLUMNS_MOST = 12 };
 struct out_table {
     const out_column *columns;
     uint32_t count;
+    uint32_t shown; /* of the columns, from the left */
     uint32_t used;
     uint32_t room;
     char (*cells)[OUT_TEXT];
@@ -127,8 +128,9 @@ void out_cellf(out_table *table, const char *format, ...)
     out_cell(table, text);
 }
 
-/* Takes columns away from the widest that may be cut, one by one, until a row fits. */
-static void fit(const out_table *table, int32_t *widths)
+/* Takes columns of the window away from the widest cells that may be cut, one by one, until a row
+ * fits; on a terminal, what still does not fit is left out from the right. */
+static void fit(out_table *table, int32_t *widths)
 {
     int32_t over = -out_width(stdout) - GAP;
 
@@ -141,16 +143,19 @@ static void fit(const out_table *table, int32_t *widths)
                 (widest < 0 || widths[i] > widths[widest]))
                 widest = (int32_t)i;
         if (widest < 0)
-            return;
+            break;
         widths[widest]--;
     }
+    table->shown = table->count;
+    while (over > 0 && table->shown > 1 && out_is_terminal(stdout))
+        over -= widths[--table->shown] + GAP;
 }
 
 static void print_cell(const out_table *table, uint32_t column, const char *text, int32_t width)
 {
     char cut[OUT_TEXT + 4];
     const char *colour = out_colour_of(text);
-    int32_t last = column + 1 == table->count;
+    int32_t last = column + 1 == table->shown;
 
     out_clean(text, width, cut, sizeof cut);
     int32_t pad = width - text_columns(cut);
@@ -180,10 +185,11 @@ void out_table_print(out_table *table, const char *empty)
     fit(table, widths);
     if (table->used == 0)
         printf("%s\n", empty);
-    for (uint32_t i = 0; table->used && i < table->count; i++)
+    for (uint32_t i = 0; table->used && i < table->shown; i++)
         print_cell(table, i, table->columns[i].title, widths[i]);
     for (uint32_t i = 0; i < table->used; i++)
-        print_cell(table, i % table->count, table->cells[i], widths[i % table->count]);
+        if (i % table->count < table->shown)
+            print_cell(table, i % table->count, table->cells[i], widths[i % table->count]);
     free(table->cells);
     free(table);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Following the reducer's events: one line per round, rewritten in place on a terminal. A round's
- * line is held until its clients have validated the new model, which goes on beside the next round.
- */
+ * Following the reducer's events: one line per round, rewritten in place on a terminal. The line of
+ * a round that is over waits for its clients' validations of the new model, which go on beside the
+ * next rounds. */
 #include "watch.h"
 
 #include "api.h"
@@ -12,18 +12,23 @@
 #include <string.h>
 #include <time.h>
 
-enum { GRACE_S = 3 }; /* for validations after the session's end */
+enum {
+    GRACE_S = 3,    /* for validations after the session's end */
+    HELD_S = 2,     /* at least for those of a round when the next one is over, too */
+    HELD_LINES = 64 /* rounds that wait at once */
+};
 
 typedef struct watching {
     const cli_line *cli;
     const watch_settings *settings;
     fedn_control *control;
-    char session_id[ROUND_ID]; /* whose end is waited for; "": nobody's */
-    round_line before;         /* ended, waits for validations */
-    round_line present;        /* goes on, or ended last */
-    uint32_t usual;            /* validations of the last round that was printed */
-    int32_t printed;           /* rounds */
-    int32_t seen;              /* the session was in an event */
+    char session_id[ROUND_ID];   /* whose end is waited for; "": nobody's */
+    round_line present;          /* goes on; without an id: none does */
+    round_line held[HELD_LINES]; /* over, oldest first */
+    uint32_t held_count;
+    uint32_t fewer;    /* validations that came in time when some did not; 0: all did */
+    json_t *combiners; /* name to number of clients */
+    int32_t seen;      /* the session was in an event */
     char last_status[2 * OUT_TEXT];
     char status[ROUND_NAME];
     char message[ROUND_MESSAGE];
@@ -60,59 +65,99 @@ static void print_line(const watching *self, const round_line *line, int32_t fin
     out_live(stdout, text, final);
 }
 
-/* Validations that the line may still wait for. */
+static int64_t now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec;
+}
+
+/* 1 if the line need not wait for validations any more. */
 static int32_t is_complete(const watching *self, const round_line *line)
 {
-    uint32_t wanted = self->printed ? self->usual : (uint32_t)line->expected;
+    uint32_t wanted = self->fewer ? self->fewer : (uint32_t)line->expected;
     return !self->settings->validates || strcmp(line->status, "Finished") != 0 ||
            line->validations >= wanted;
 }
 
-static void print_final(watching *self, round_line *line)
+static void print_oldest(watching *self)
 {
-    if (!line->round_id[0])
-        return;
+    round_line *line = &self->held[0];
+
     print_line(self, line, 1);
-    if (strcmp(line->status, "Finished") == 0) {
-        self->usual = line->validations;
-        self->printed++;
+    if (strcmp(line->status, "Finished") == 0)
+        self->fewer = line->validations < (uint32_t)line->expected ? line->validations : 0;
+    self->held_count--;
+    memmove(&self->held[0], &self->held[1], self->held_count * sizeof self->held[0]);
+}
+
+/* Prints what has waited long enough; rounds stay in order. */
+static void print_held(watching *self)
+{
+    while (self->held_count > 0) {
+        int32_t late = self->held_count > 1 && now_s() - self->held[0].ended_s >= HELD_S;
+        if (!late && !is_complete(self, &self->held[0]))
+            break;
+        print_oldest(self);
     }
-    line->round_id[0] = 0;
+    print_line(self,
+               self->held_count > 0 && !self->present.round_id[0]
+                   ? &self->held[self->held_count - 1]
+                   : &self->present,
+               0);
+}
+
+static round_line *find_held(watching *self, const char *round_id)
+{
+    for (uint32_t i = 0; i < self->held_count; i++)
+        if (strcmp(self->held[i].round_id, round_id) == 0)
+            return &self->held[i];
+    return NULL;
 }
 
 static void on_round(watching *self, const json_t *event)
 {
     const char *id = api_text(event, "round_id");
 
-    if (strcmp(self->before.round_id, id) == 0 && *id)
+    if (!*id || find_held(self, id))
         return;
-    if (self->present.round_id[0] && strcmp(self->present.round_id, id) != 0) {
-        print_final(self, &self->before);
-        self->before = self->present;
+    if (strcmp(self->present.round_id, id) != 0)
         memset(&self->present, 0, sizeof self->present);
-        if (is_complete(self, &self->before))
-            print_final(self, &self->before);
-    }
     round_line_update(&self->present, event);
     if (self->present.ended) {
-        print_final(self, &self->before);
-        if (is_complete(self, &self->present))
-            print_final(self, &self->present);
+        if (self->held_count == HELD_LINES)
+            print_oldest(self);
+        self->present.ended_s = now_s();
+        self->held[self->held_count++] = self->present;
+        self->present.round_id[0] = 0;
     }
-    print_line(self, &self->present, 0);
+    print_held(self);
 }
 
 static void on_validation(watching *self, const json_t *event)
 {
     const char *id = api_text(event, "round_id");
-    round_line *line = strcmp(self->before.round_id, id) == 0 ? &self->before : &self->present;
+    round_line *line = find_held(self, id);
 
-    if (!*id || strcmp(line->round_id, id) != 0)
-        return;
-    round_line_validate(line, event);
-    if (line->ended && is_complete(self, line))
-        print_final(self, line);
-    print_line(self, &self->present, 0);
+    if (!line && *id && strcmp(self->present.round_id, id) == 0)
+        line = &self->present;
+    if (line)
+        round_line_validate(line, event);
+    print_held(self);
+}
+
+/* 1 if so many clients are there as are waited for. */
+static int32_t on_combiner(watching *self, const json_t *event)
+{
+    const char *name = NULL;
+    json_t *number = NULL;
+    int64_t clients = 0;
+
+    json_object_set_new(self->combiners, api_text(event, "name"),
+                        json_integer(api_integer(event, "active_clients")));
+    json_object_foreach(self->combiners, name, number) clients += json_integer_value(number);
+    return self->settings->until_clients > 0 && clients >= self->settings->until_clients;
 }
 
 /* Of any session, when nobody's end is waited for. */
@@ -169,7 +214,7 @@ static int32_t is_done(watching *self)
 {
     if (!self->over)
         return 0;
-    if (!self->before.round_id[0] && !self->present.round_id[0])
+    if (self->held_count == 0)
         return 1;
     if (!self->has_clock)
         self->has_clock = pthread_create(&self->clock, NULL, end_after_grace, self) == 0;
@@ -196,12 +241,12 @@ static fedn_status on_event(const char *text, void *user_data)
     watching *self = user_data;
     json_t *event = json_loads(text, 0, NULL);
     const char *type = api_text(event, "type");
+    int32_t enough = 0;
 
     if (!event)
         return FEDN_ERR_PROTOCOL;
     if (self->settings->json) {
-        json_dumpf(event, stdout, JSON_COMPACT | JSON_SORT_KEYS);
-        putchar('\n');
+        printf("%s\n", text);
         fflush(stdout);
     }
     if (strcmp(type, "round") == 0)
@@ -210,9 +255,13 @@ static fedn_status on_event(const char *text, void *user_data)
         on_validation(self, event);
     else if (strcmp(type, "session") == 0)
         on_session(self, event);
+    else if (strcmp(type, "combiner") == 0)
+        enough = on_combiner(self, event);
     else if (strcmp(type, "tick") == 0 && self->session_id[0] && !self->seen)
         look_up_session(self);
     json_decref(event);
+    if (enough)
+        return FEDN_ERR_EXISTS;
     return is_done(self) ? FEDN_ERR_CANCELLED : FEDN_OK;
 }
 
@@ -233,8 +282,8 @@ static fedn_status conclude(const watching *self, fedn_error *err)
 
     fedn_status rc = watch_verdict(id, self->status, self->message, err);
     if (rc == FEDN_OK && !self->settings->json)
-        printf("session %s finished after %lld rounds: model %s\n", id, (long long)self->rounds,
-               self->model_id);
+        printf("finished after %lld round%s, model %s\n", (long long)self->rounds,
+               self->rounds == 1 ? "" : "s", self->model_id);
     return rc;
 }
 
@@ -247,15 +296,20 @@ fedn_status watch_run(const cli_line *cli, const watch_settings *settings, fedn_
     fedn_status rc = fedn_control_new(cli->config, &self.control, err);
     if (rc != FEDN_OK)
         return rc;
+    self.combiners = json_object();
     pthread_mutex_init(&self.mutex, NULL);
     pthread_cond_init(&self.cond, NULL);
     rc = fedn_control_watch(self.control, settings->session_id, settings->after, on_event, &self,
                             err);
     stop_clock(&self);
-    print_final(&self, &self.before);
-    print_final(&self, &self.present);
-    if (self.over)
+    while (self.held_count > 0)
+        print_oldest(&self);
+    print_line(&self, &self.present, 1);
+    if (rc == FEDN_ERR_EXISTS)
+        rc = FEDN_OK;
+    else if (self.over)
         rc = conclude(&self, err);
+    json_decref(self.combiners);
     pthread_cond_destroy(&self.cond);
     pthread_mutex_destroy(&self.mutex);
     fedn_control_free(self.control);

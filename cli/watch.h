@@ -8,6 +8,7 @@
 typedef struct watch_settings {
     const char *session_id; /* until this one's end; NULL: all sessions, without an end */
     int32_t until_finished; /* without a session: until the end of the one that runs, or the next */
+    uint32_t until_clients; /* end when so many clients are there; 0: no matter */
     uint64_t after;         /* sequence number of the last event that is not wanted */
     int32_t quiet;          /* print nothing but the end */
     int32_t json;           /* print the events instead */
