@@ -35,7 +35,7 @@ typedef struct fedn__server_options {
     const char *cert_pem; /* TLS if set, with key_pem */
     const char *key_pem;
     const char *client_ca_pem; /* demand client certificates */
-    uint64_t max_connections;  /* calls held open; 0: from the descriptor limit */
+    uint64_t max_connections;  /* peers with open calls; 0: as descriptors allow */
 } fedn__server_options;
 
 typedef struct fedn__call_events {
