@@ -299,9 +299,10 @@ static fedn_status patch(fedn__reducer_service *service, const char *id, const j
     if (rc == FEDN_OK && name)
         json_object_set_new(change, "name", json_string(name));
     /* written even when empty: behind it, what the end of the session wrote is there to be read */
-    if (rc == FEDN_OK)
-        rc = fedn__service_write(service, FEDN__RECORD_PATCH, FEDN__KIND_SESSION, id,
-                                 json_incref(change), err);
+    if (rc == FEDN_OK) {
+        rc = fedn__service_write(service, FEDN__RECORD_PATCH, FEDN__KIND_SESSION, id, change, err);
+        change = NULL;
+    }
     json_decref(change);
     json_decref(record);
     return rc;
