@@ -277,6 +277,24 @@ static void newer_round_cancels_the_callback(void **state)
     rig_done(&r);
 }
 
+static void refused_progress_cancels_the_callback(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    r.wait_for_cancel = 1;
+    fake_combiner_answer(r.combiner, "SendStatus", 0, "REFUSED Status: round 1 is over");
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    fake_combiner_task(r.combiner, VALIDATE, "c2", MODEL_A, NULL);
+    (void)fake_combiner_wait(r.combiner, "SendModelValidation", 0);
+    assert_int_equal(r.cancelled, 1);
+    assert_int_equal(fake_combiner_count(r.combiner, "SendModelUpdate"), 0);
+    rig_done(&r);
+}
+
 static void heartbeats_go_on_while_a_callback_runs(void **state)
 {
     rig r;
@@ -326,6 +344,7 @@ int main(void)
         cmocka_unit_test(callback_that_sets_nothing_is_reported),
         cmocka_unit_test(refused_update_is_logged_and_the_client_goes_on),
         cmocka_unit_test(newer_round_cancels_the_callback),
+        cmocka_unit_test(refused_progress_cancels_the_callback),
         cmocka_unit_test(heartbeats_go_on_while_a_callback_runs),
         cmocka_unit_test(model_format_of_the_client_wins),
     };

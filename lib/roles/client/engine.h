@@ -109,6 +109,10 @@ void fedn__client_engine_fetched(fedn__client_engine *engine, int64_t now_ms, ui
 /* has_model: something is to be uploaded before the answer. */
 void fedn__client_engine_ran(fedn__client_engine *engine, int64_t now_ms, fedn_status status,
                              int32_t has_model, const char *text);
+/* The combiner has refused the progress of the callback that RUN `step` began: its round is over.
+ */
+void fedn__client_engine_unwanted(fedn__client_engine *engine, int64_t now_ms, uint64_t step,
+                                  const char *text);
 void fedn__client_engine_uploaded(fedn__client_engine *engine, int64_t now_ms, uint64_t step,
                                   fedn_status status, const char *text);
 /* FEDN_OK with an empty text: taken; with a text: the combiner refused the result for that reason.

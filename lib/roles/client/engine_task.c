@@ -347,6 +347,17 @@ void fedn__client_engine_ran(fedn__client_engine *engine, int64_t now_ms, fedn_s
     fedn__client_tasks_advance(engine, now_ms);
 }
 
+void fedn__client_engine_unwanted(fedn__client_engine *engine, int64_t now_ms, uint64_t step,
+                                  const char *text)
+{
+    (void)now_ms;
+    if (!is_awaited(engine, PHASE_RUNNING, step) || engine->cancelled)
+        return;
+    fedn__client_note(engine, FEDN_LOG_INFO, "%s task of round %s: %.400s",
+                      type_name(engine->current), engine->current->round_id, text);
+    cancel(engine, CANCELLED_OVER);
+}
+
 void fedn__client_engine_uploaded(fedn__client_engine *engine, int64_t now_ms, uint64_t step,
                                   fedn_status status, const char *text)
 {

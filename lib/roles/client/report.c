@@ -126,14 +126,14 @@ fedn_status fedn__report_failure(const fedn__reporter *reporter, const fedn__ord
 }
 
 fedn_status fedn__report_progress(const fedn__reporter *reporter, const fedn__order *order,
-                                  uint64_t done, uint64_t total)
+                                  uint64_t done, uint64_t total, fedn__unary_fn fn, void *user_data)
 {
     char data[96];
     const status_text said = {FEDN__LOG_LEVEL__INFO, "progress", data};
 
     snprintf(data, sizeof data, "{\"done\":%llu,\"total\":%llu}", (unsigned long long)done,
              (unsigned long long)total);
-    return send_status(reporter, order, &said, NULL, NULL);
+    return send_status(reporter, order, &said, fn, user_data);
 }
 
 static json_t *number(double value)

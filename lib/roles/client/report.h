@@ -29,7 +29,8 @@ fedn_status fedn__report_heartbeat(const fedn__reporter *reporter, fedn__unary_f
 fedn_status fedn__report_failure(const fedn__reporter *reporter, const fedn__order *order,
                                  const char *reason, fedn__unary_fn fn, void *user_data);
 fedn_status fedn__report_progress(const fedn__reporter *reporter, const fedn__order *order,
-                                  uint64_t done, uint64_t total);
+                                  uint64_t done, uint64_t total, fedn__unary_fn fn,
+                                  void *user_data);
 /* Nothing to do for a task without metrics. `step` counts a client's reports. */
 fedn_status fedn__report_metrics(const fedn__reporter *reporter, const fedn_task *task,
                                  uint32_t step);

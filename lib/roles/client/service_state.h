@@ -21,6 +21,7 @@ typedef struct fedn__client_job {
     fedn_status status; /* of the callback */
     fedn_error err;
     fedn__timings timings;
+    uint64_t run_step; /* of the action that began it */
     int32_t metrics_sent;
     char update_id[FEDN__UUID_TEXT];
 } fedn__client_job;

@@ -117,6 +117,27 @@ static void on_done(fedn__post *post)
     fedn__client_drain(service);
 }
 
+static int32_t is_refusal(int32_t rpc, const ProtobufCMessage *response)
+{
+    return rpc == FEDN__RPC_OK &&
+           fedn__text_starts(((const Fedn__Response *)response)->response, "REFUSED ");
+}
+
+static void on_progress_taken(int32_t rpc, const char *details, const ProtobufCMessage *response,
+                              void *user_data)
+{
+    fedn__errand *errand = user_data;
+    fedn__client_service *service = errand->service;
+
+    (void)details;
+    if (is_refusal(rpc, response)) {
+        fedn__client_engine_unwanted(service->engine, fedn__clock_ms(), errand->step,
+                                     ((const Fedn__Response *)response)->response);
+        fedn__client_drain(service);
+    }
+    fedn__errand_free(errand);
+}
+
 static void on_progress(fedn__post *post)
 {
     fedn__client_job *job = FEDN__OWNER_OF(post, fedn__client_job, progress_post);
@@ -125,12 +146,15 @@ static void on_progress(fedn__post *post)
     uint64_t total = 0;
 
     atomic_store(&job->progress_posted, 0);
-    if (!service->channel)
-        return;
+    const fedn__client_action about = {.step = job->run_step};
+    fedn__errand *errand = service->channel ? fedn__errand_new(service, &about) : NULL;
+    if (!errand)
+        return; /* the next one says the same and more */
     fedn__task_get_progress(job->task, &done, &total);
     const fedn__reporter reporter = fedn__client_reporter(service);
-    /* the next one says the same and more */
-    (void)fedn__report_progress(&reporter, job->task->order, done, total);
+    if (fedn__report_progress(&reporter, job->task->order, done, total, on_progress_taken,
+                              errand) != FEDN_OK)
+        fedn__errand_free(errand);
 }
 
 /* On the callback's thread. */
@@ -142,7 +166,7 @@ static void post_progress(void *user_data)
         fedn__loop_post(job->service->loop, &job->progress_post);
 }
 
-static fedn_status job_new(fedn__client_service *service, const fedn__order *order,
+static fedn_status job_new(fedn__client_service *service, const fedn__client_action *action,
                            fedn__client_job **ret, fedn_error *err)
 {
     fedn__client_job *job = fedn__alloc_zero(sizeof *job);
@@ -151,13 +175,14 @@ static fedn_status job_new(fedn__client_service *service, const fedn__order *ord
     if (!job)
         return fedn__error_nomem(err);
     job->service = service;
+    job->run_step = action->step;
     job->done_post.fn = on_done;
     job->progress_post.fn = on_progress;
     atomic_init(&job->progress_posted, 0);
     job->timings.fetch_s = service->fetch_s;
     service->fetch_s = 0; /* the next task may find the model here */
     const fedn__task_setup setup = {
-        .order = order,
+        .order = action->order,
         .work_dir = service->work_dir,
         .model_path = service->model_path,
         .model_format = service->options->model_format,
@@ -179,7 +204,7 @@ void fedn__client_run(fedn__client_service *service, const fedn__client_action *
 {
     fedn_error err = {0};
 
-    fedn_status rc = job_new(service, action->order, &service->job, &err);
+    fedn_status rc = job_new(service, action, &service->job, &err);
     if (rc == FEDN_OK)
         rc = fedn__queue_push(service->queue, service->job);
     if (rc == FEDN_OK)
@@ -279,14 +304,13 @@ void fedn__client_upload(fedn__client_service *service, const fedn__client_actio
 static void on_answered(int32_t rpc, const char *details, const ProtobufCMessage *response,
                         void *user_data)
 {
-    const Fedn__Response *answer = (const Fedn__Response *)response;
     fedn__errand *errand = user_data;
     fedn__client_service *service = errand->service;
     fedn_error err = {0};
 
     fedn_status rc = fedn__client_judge(rpc, details, "answer", &err);
-    if (rc == FEDN_OK && fedn__text_starts(answer->response, "REFUSED "))
-        (void)fedn__error(&err, FEDN_OK, "%s", answer->response);
+    if (is_refusal(rpc, response))
+        (void)fedn__error(&err, FEDN_OK, "%s", ((const Fedn__Response *)response)->response);
     fedn__client_engine_answered(service->engine, fedn__clock_ms(), errand->step, rc, err.message);
     fedn__errand_free(errand);
     fedn__client_drain(service);

@@ -249,6 +249,28 @@ static void newer_round_cancels_the_running_one(void **state)
     done(&b);
 }
 
+static void refused_progress_cancels_the_callback(void **state)
+{
+    bench b;
+
+    (void)state;
+    connected(&b);
+    give(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+    expect(&b, "F");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    uint64_t run = b.step;
+    fedn__client_engine_unwanted(b.engine, b.now, run - 1, "REFUSED of an earlier one");
+    expect(&b, "");
+    fedn__client_engine_unwanted(b.engine, b.now, run, "REFUSED Status: round 1 is over");
+    expect(&b, "X");
+    fedn__client_engine_unwanted(b.engine, b.now, run, "REFUSED Status: round 1 is over");
+    expect(&b, "");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 1, "");
+    expect(&b, "-");
+    done(&b);
+}
+
 static void newer_round_drops_what_waits_and_what_is_under_way(void **state)
 {
     bench b;
@@ -656,6 +678,7 @@ int main(void)
         cmocka_unit_test(repeated_task_is_left_alone),
         cmocka_unit_test(tasks_without_a_correlation_id_are_all_done),
         cmocka_unit_test(newer_round_cancels_the_running_one),
+        cmocka_unit_test(refused_progress_cancels_the_callback),
         cmocka_unit_test(newer_round_drops_what_waits_and_what_is_under_way),
         cmocka_unit_test(lost_connection_repeats_the_step_not_the_callback),
         cmocka_unit_test(failing_step_is_tried_again_then_reported),

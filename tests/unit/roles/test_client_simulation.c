@@ -26,6 +26,7 @@ typedef struct world {
     uint64_t dial; /* number of the open channel, 0: none */
     int32_t assigning;
     int32_t running; /* callbacks */
+    uint64_t run_step;
     uint64_t active; /* step of the fetch, upload or answer on the open channel */
     int32_t stopped;
     int32_t actions;
@@ -96,6 +97,7 @@ static void take_action(world *w, const fedn__client_action *action)
         assert_true(!w->running && !w->active);
         assert_int_equal(w->taken[number_of(action->order)], 0);
         w->running = 1;
+        w->run_step = action->step;
         break;
     case FEDN__CLIENT_RELEASE:
         assert_int_equal(w->running, 0);
@@ -241,7 +243,9 @@ static void one_step(world *w)
         break;
     case 7:
     case 8:
-        if (w->running && !draw(w, 2))
+        if (w->running && !draw(w, 4))
+            fedn__client_engine_unwanted(w->engine, w->now, w->run_step - draw(w, 2), "over");
+        else if (w->running && !draw(w, 2))
             callback_returns(w, draw(w, 4) ? FEDN_OK : FEDN_ERR_CALLBACK);
         break;
     default:
