@@ -8,7 +8,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 unset CC CFLAGS LDFLAGS CPPFLAGS MESONFLAGS DESTDIR
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 FEDN_INTEROP_PYTHON="$PWD/build-venv/bin/python3"
 
 stages=${*:-packages venv gcc clang asan tsan tidy install quickstart}
 jobs=$(nproc)
@@ -46,7 +46,7 @@ check() {
 build() {
     dir=$1
     shift
-    options="$(command -v python3) ${CC:-} $*"
+    options="${CC:-} $*"
     if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/.options" 2>/dev/null)" != "$options" ]; then
         rm -rf "$dir"
         check "set up $dir" "$dir-setup.log" meson setup "$dir" "$@" || return 1
@@ -195,17 +195,13 @@ stage_quickstart() {
         env FEDN_BUILD="$PWD/build-gcc" sh examples/quickstart/run.sh 3
 }
 
+# what is served on loopback is not to be asked for elsewhere
+export no_proxy=127.0.0.1,localhost,::1 NO_PROXY=127.0.0.1,localhost,::1
 began=$(date +%s)
 for stage in $stages; do
     start=$(date +%s)
     say "== $stage"
     "stage_$stage"
-    if [ "$stage" = venv ] || [ -x build-venv/bin/python3 ]; then
-        case $PATH in "$PWD/build-venv/bin:"*) ;; *) PATH="$PWD/build-venv/bin:$PATH" ;; esac
-        export PATH
-    fi
-    # what is served on loopback is not to be asked for elsewhere
-    [ "$stage" = venv ] && unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
     say "   $(($(date +%s) - start)) s"
 done
 say "== all: $(($(date +%s) - began)) s"
