@@ -196,7 +196,7 @@ stage_quickstart() {
 }
 
 # what is served on loopback is not to be asked for elsewhere
-export no_proxy=127.0.0.1,localhost,::1 NO_PROXY=127.0.0.1,localhost,::1
+export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}" NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 began=$(date +%s)
 for stage in $stages; do
     start=$(date +%s)
