@@ -117,7 +117,7 @@ stage_venv() {
 
 stage_gcc() {
     build build-gcc --prefix="$PWD/build-install" -Dwerror=true &&
-        run_suites build-gcc 2 unit store engine fuzz headers integration interop
+        run_suites build-gcc 2 unit store fuzz headers integration interop
 }
 
 build_clang() {
@@ -138,7 +138,7 @@ stage_asan() {
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
     # with its checks inserted gcc warns of what cannot be
     build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false &&
-        run_suites build-asan 5 unit store engine fuzz integration
+        run_suites build-asan 5 unit store fuzz integration
     unset ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 }
 
