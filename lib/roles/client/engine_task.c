@@ -203,7 +203,6 @@ void fedn__client_tasks_suspend(fedn__client_engine *engine)
     default:
         return;
     }
-    engine->step++; /* what still comes of the old connection is stale */
     if (engine->cancelled)
         let_go(engine);
 }
@@ -296,13 +295,24 @@ void fedn__client_tasks_take(fedn__client_engine *engine, fedn__order *order)
     engine->waiting_count++;
 }
 
+/* A combiner that is busy says UNAVAILABLE, and the round's end is the bound on that. Out of memory
+ * it says RESOURCE_EXHAUSTED, which for an answer, unlike a model, cannot mean its size. */
+static int32_t may_try_again(const fedn__client_engine *engine, int32_t phase, fedn_status status)
+{
+    if (status == FEDN_ERR_UNAVAILABLE)
+        return 1;
+    return engine->tries + 1 < TRIES_PER_STEP &&
+           (fedn_status_is_retryable(status) ||
+            (status == FEDN_ERR_LIMIT && phase == PHASE_NEED_ANSWER));
+}
+
 /* The step failed in a way that another try may mend: 1 if there will be one. */
 static int32_t try_again(fedn__client_engine *engine, int64_t now_ms, int32_t phase,
                          fedn_status status, const char *text)
 {
-    if (!fedn_status_is_retryable(status) || ++engine->tries >= TRIES_PER_STEP)
+    if (!may_try_again(engine, phase, status))
         return 0;
-    if (engine->tries == 1)
+    if (++engine->tries == 1)
         fedn__client_note(engine, FEDN_LOG_WARNING, "%s task of round %s: %.400s; trying again",
                           type_name(engine->current), engine->current->round_id, text);
     engine->retry_at = now_ms + fedn__client_backoff(engine, engine->tries - 1);

@@ -366,6 +366,33 @@ static void failing_step_is_tried_again_then_reported(void **state)
     done(&b);
 }
 
+static void busy_combiner_is_asked_until_the_round_is_over(void **state)
+{
+    bench b;
+
+    (void)state;
+    connected(&b);
+    give(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+    expect(&b, "F");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 1, "");
+    expect(&b, "U");
+    for (int i = 0; i < 50; i++) {
+        fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_ERR_UNAVAILABLE, "busy");
+        expect(&b, i == 0 ? "w" : "");
+        while (!strchr(b.trace, 'U')) {
+            wait_most(&b, 1000);
+            drain(&b);
+            if (strchr(b.trace, 'b'))
+                fedn__client_engine_heartbeat(b.engine, b.now, b.dial, FEDN_OK, "");
+        }
+    }
+    give(&b, FEDN_TASK_TRAIN, "c2", "2", MODEL_A);
+    expect(&b, "X-R");
+    done(&b);
+}
+
 static void hopeless_step_is_reported_at_once(void **state)
 {
     bench b;
@@ -682,6 +709,7 @@ int main(void)
         cmocka_unit_test(newer_round_drops_what_waits_and_what_is_under_way),
         cmocka_unit_test(lost_connection_repeats_the_step_not_the_callback),
         cmocka_unit_test(failing_step_is_tried_again_then_reported),
+        cmocka_unit_test(busy_combiner_is_asked_until_the_round_is_over),
         cmocka_unit_test(hopeless_step_is_reported_at_once),
         cmocka_unit_test(task_that_cannot_be_done_is_reported_without_a_fetch),
         cmocka_unit_test(full_queue_refuses),
