@@ -11,6 +11,7 @@ fedn_status cli_error(fedn_error *err, fedn_status code, const char *format, ...
     va_list args;
 
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() has done it */
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return fedn_error_set(err, code, text);

@@ -85,18 +85,19 @@ static int32_t has_short_form(const cli_line *cli, const char *property)
     return 0;
 }
 
-static void match(found *self, const char *option, const char *property, const char *type)
+/* 1 if this is the option that was written. */
+static int32_t match(found *self, const char *option, const char *property, const char *type)
 {
+    int32_t negated = strcmp(type, "boolean") == 0 && strncmp(self->name, "--no-", 5) == 0 &&
+                      strcmp(self->name + 5, option + 2) == 0;
+
     consider(&self->nearest, option);
-    if (strcmp(self->name, option) == 0) {
-        self->property = property;
-        self->type = type;
-    } else if (strcmp(type, "boolean") == 0 && strncmp(self->name, "--no-", 5) == 0 &&
-               strcmp(self->name + 5, option + 2) == 0) {
-        self->property = property;
-        self->type = type;
-        self->negated = 1;
-    }
+    if (strcmp(self->name, option) != 0 && !negated)
+        return 0;
+    self->property = property;
+    self->type = type;
+    self->negated = negated;
+    return 1;
 }
 
 static void each_property(const char *name, const char *type, const char *range,
@@ -112,11 +113,10 @@ static void each_property(const char *name, const char *type, const char *range,
     if (self->property)
         return;
     opt_name(name, 1, option, sizeof option);
-    match(self, option, name, type);
-    if (!self->property && has_short_form(self->cli, name)) {
-        opt_name(name, 0, option, sizeof option);
-        match(self, option, name, type);
-    }
+    if (match(self, option, name, type) || !has_short_form(self->cli, name))
+        return;
+    opt_name(name, 0, option, sizeof option);
+    (void)match(self, option, name, type);
 }
 
 /* The row of an option in a list, -1 if it is not there. */
@@ -346,7 +346,7 @@ static fedn_status find_command(cli_line *cli, word_list *words, fedn_error *err
         words->next = words->end;
         return opt_find_command("help", NULL, &cli->command, err);
     }
-    if (rc == FEDN_OK && *cli->command->verb)
+    if (rc == FEDN_OK && cli->command && *cli->command->verb)
         words->next++;
     return rc;
 }
@@ -356,7 +356,7 @@ fedn_status opt_parse(cli_line *cli, int argc, char **argv, fedn_error *err)
     word_list words = {argv, argv + argc};
 
     fedn_status rc = find_command(cli, &words, err);
-    if (rc != FEDN_OK || cli->arg_count > 0)
+    if (rc != FEDN_OK || !cli->command || cli->arg_count > 0)
         return rc;
     rc = pass(cli, words, 0, err);
     if (rc != FEDN_OK || cli->help)

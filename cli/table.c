@@ -97,7 +97,7 @@ out_table *out_table_new(const out_column *columns, uint32_t count)
 {
     out_table *table = calloc(1, sizeof *table);
 
-    if (!table || count > COLUMNS_MOST)
+    if (!table || count == 0 || count > COLUMNS_MOST)
         abort();
     table->columns = columns;
     table->count = count;
@@ -175,21 +175,21 @@ void out_table_print(out_table *table, const char *empty)
 {
     int32_t widths[COLUMNS_MOST] = {0};
 
-    for (uint32_t i = 0; i < table->count; i++)
+    for (uint32_t i = 0; i < table->count; i++) {
         widths[i] = text_columns(table->columns[i].title);
-    for (uint32_t i = 0; i < table->used; i++) {
-        int32_t columns = text_columns(table->cells[i]);
-        if (columns > widths[i % table->count])
-            widths[i % table->count] = columns;
+        for (uint32_t at = i; at < table->used; at += table->count) {
+            int32_t columns = text_columns(table->cells[at]);
+            widths[i] = columns > widths[i] ? columns : widths[i];
+        }
     }
     fit(table, widths);
     if (table->used == 0)
         printf("%s\n", empty);
     for (uint32_t i = 0; table->used && i < table->shown; i++)
         print_cell(table, i, table->columns[i].title, widths[i]);
-    for (uint32_t i = 0; i < table->used; i++)
-        if (i % table->count < table->shown)
-            print_cell(table, i % table->count, table->cells[i], widths[i % table->count]);
+    for (uint32_t at = 0; at + table->count <= table->used; at += table->count)
+        for (uint32_t i = 0; i < table->shown; i++)
+            print_cell(table, i, table->cells[at + i], widths[i]);
     free(table->cells);
     free(table);
 }
