@@ -99,17 +99,60 @@ static void add_round(fedn__reducer_service *service, fedn__ticket *ticket,
                      fedn__trail_round(&service->course, round, state));
 }
 
+typedef struct farewell {
+    fedn__reducer_service *service;
+    char session_id[FEDN__LIMIT_ID_BYTES + 1];
+    json_t *event;
+} farewell;
+
+static void on_end_written(void *user_data, fedn_status status, const fedn_error *err)
+{
+    farewell *end = user_data;
+
+    end->service->ends_owed--;
+    if (status != FEDN_OK)
+        fedn__log_write(end->service->log, FEDN_LOG_ERROR, "reducer",
+                        "the end of session %s could not be written: %s", end->session_id,
+                        err->message);
+    fedn__events_add(end->service->events, end->session_id, end->event);
+    fedn__free(end);
+}
+
+/* Whoever hears of a session's end finds it in the records: the event follows them. */
+static fedn__ticket *new_farewell(fedn__reducer_service *service,
+                                  const fedn__reducer_session *session, json_t *event)
+{
+    farewell *end = fedn__alloc_zero(sizeof *end);
+    fedn__ticket *ticket = end ? fedn__ticket_new(on_end_written, end) : NULL;
+
+    if (!ticket) {
+        json_decref(event);
+        fedn__free(end);
+        return NULL;
+    }
+    service->ends_owed++;
+    end->service = service;
+    end->event = event;
+    memcpy(end->session_id, session->session_id, sizeof end->session_id);
+    return ticket;
+}
+
 static void on_session_changed(fedn__reducer_service *service)
 {
     const fedn__reducer_session *session = fedn__reducer_engine_session(service->engine);
-    int32_t over = session->status != FEDN__SESSION_STARTED;
-    fedn__ticket *ticket = fedn__ticket_new(NULL, NULL);
+    json_t *event = fedn__trail_session_event(&service->course, session);
+    fedn__ticket *ticket = NULL;
 
+    if (session->status == FEDN__SESSION_STARTED) {
+        fedn__events_add(service->events, session->session_id, event);
+        ticket = fedn__ticket_new(NULL, NULL);
+        add_run(service, ticket, NULL);
+    } else {
+        ticket = new_farewell(service, session, event);
+        add_run(service, ticket, session->model_id);
+    }
     add_session(service, ticket, session->model_id, session->status, session->message);
-    add_run(service, ticket, over ? session->model_id : NULL);
     fedn__recorder_submit(service->recorder, ticket);
-    fedn__events_add(service->events, session->session_id,
-                     fedn__trail_session_event(&service->course, session));
     fedn__log_write(service->log,
                     session->status == FEDN__SESSION_FAILED ? FEDN_LOG_WARNING : FEDN_LOG_INFO,
                     "reducer", "session %s: %s, %u of %u rounds%s%s", session->session_id,

@@ -300,6 +300,8 @@ static void do_snapshot(void *arg)
     if (!named && (call->session_id || !fedn__reducer_engine_is_running(service->engine)))
         return;
     call->told = 1;
+    if (service->ends_owed > 0 && !fedn__reducer_engine_is_running(service->engine))
+        return; /* the event of its end follows */
     add_line(call, fedn__trail_session_event(&service->course, session));
     if (fedn__reducer_engine_is_running(service->engine))
         add_line(call, fedn__trail_round_event(session, fedn__reducer_engine_round(service->engine),

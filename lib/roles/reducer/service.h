@@ -37,6 +37,7 @@ typedef struct fedn__reducer_service {
     fedn__merger *merger;
     fedn__tier *tier;
     fedn__course course;
+    uint32_t ends_owed;      /* ends of sessions that are being written; their events follow */
     fedn__timer timer;       /* the engine's deadline */
     fedn__timer round_timer; /* for the next round event */
     int64_t round_event_ms;  /* when the last one was sent */

@@ -140,14 +140,16 @@ json_t *fedn__trail_round(const fedn__course *course, const fedn__reducer_round 
     for (uint32_t i = 0; !failed && i < round->count; i++)
         failed = json_array_append_new(combiners, part_entry(course, id, &round->parts[i])) != 0;
     record = json_pack(
-        "{s:s, s:s, s:O?, s:o, s:o}", "round_id", id, "status", fedn__round_status(round->state),
+        "{s:s, s:s, s:O?, s:o, s:o}", "round_id", id, "status", fedn__round_status(state),
         "round_config", course->round_config, "round_data",
         state == FEDN__ROUND_FINISHED ? round_data(course) : json_null(), "combiners", combiners);
-    if (failed)
-        json_decref(record);
-    else if (record && round->message[0])
+    if (!failed && record && round->message[0])
         failed = json_object_set_new(record, "message", line(round->message)) != 0;
-    return failed ? NULL : record;
+    if (failed) {
+        json_decref(record);
+        return NULL;
+    }
+    return record;
 }
 
 json_t *fedn__trail_session_event(const fedn__course *course, const fedn__reducer_session *session)
