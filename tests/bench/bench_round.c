@@ -71,6 +71,27 @@ static void spawn(void (*serve)(int ready, void *arg), void *arg, int32_t *numbe
     close(ends[0]);
 }
 
+/* User and system time of a child so far. */
+static double cpu_seconds(pid_t pid)
+{
+    char path[64];
+    char text[1024] = "";
+    unsigned long user = 0;
+    unsigned long kernel = 0;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "r");
+    if (file && fgets(text, sizeof text, file)) {
+        const char *rest = strrchr(text, ')');
+        if (rest)
+            sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &kernel);
+    }
+    if (file)
+        fclose(file);
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
 /* Until the parent kills us. */
 static void stay(int ready, const int32_t *numbers, size_t count)
 {
@@ -287,6 +308,9 @@ int main(int argc, char **argv)
     must(fedn_control_model_push(control, path, NULL, "seed", NULL, NULL, &model_id, &err), "push",
          &err);
     fedn_free(model_id);
+    double cpu[MOST_PROCESSES];
+    for (int i = 0; i < child_count; i++)
+        cpu[i] = cpu_seconds(children[i]);
     run_session(control, rounds);
     result r = {.seconds = calloc((size_t)rounds, sizeof(double)), .wanted = rounds};
     fedn_control_watch(control, NULL, 0, on_event, &r, &err);
@@ -297,6 +321,12 @@ int main(int argc, char **argv)
                combiners, clients, r.count, r.seconds[r.count / 2] * 1e3,
                r.seconds[(r.count - 1) * 99 / 100] * 1e3, r.seconds[0] * 1e3,
                r.seconds[r.count - 1] * 1e3);
+    for (int i = 0; i < child_count && r.count > 0; i++)
+        printf("  CPU of %s: %.2f ms a round\n",
+               i == 0                 ? "the reducer"
+               : i == child_count - 1 ? "all clients"
+                                      : "a combiner",
+               (cpu_seconds(children[i]) - cpu[i]) * 1e3 / r.count);
     for (int i = 0; i < child_count; i++)
         kill(children[i], SIGKILL);
     while (wait(NULL) > 0)
