@@ -4,8 +4,8 @@
 
 #include "core/clock.h"
 #include "core/fs.h"
+#include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { WAIT_S = 20 };
 
@@ -73,10 +73,10 @@ void rig_wait_log(rig *r, const char *words)
 
 static fedn_status until_cancelled(rig *r, fedn_task *task, fedn_error *err)
 {
-    const struct timespec step = {0, 1000000};
+    struct pollfd cancelled = {.fd = fedn_task_cancel_fd(task), .events = POLLIN};
 
     while (!fedn_task_is_cancelled(task))
-        (void)nanosleep(&step, NULL); /* a step of the training */
+        (void)poll(&cancelled, 1, -1);
     (void)pthread_mutex_lock(&r->mutex);
     r->cancelled++;
     (void)pthread_mutex_unlock(&r->mutex);

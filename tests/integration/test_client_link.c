@@ -430,6 +430,32 @@ static void creation_survives_failing_allocations(void **state)
     rig_done(&r);
 }
 
+static fedn_status start_client(void *arg)
+{
+    const rig *r = arg;
+    fedn_client *client = NULL;
+    fedn_error err;
+
+    fedn_status rc = fedn_client_new(r->config, &client, &err);
+    if (rc == FEDN_OK)
+        rc = fedn_client_start(client, &err);
+    fedn_client_free(client);
+    return rc;
+}
+
+static void start_survives_failing_allocations(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_set(&r, "client.api_url", "http://127.0.0.1:1");
+    rig_set(&r, "client.token", "t");
+    rig_set(&r, "log.level", "error");
+    test_fail_each_allocation(start_client, &r);
+    rig_done(&r);
+}
+
 static void null_is_refused_or_ignored(void **state)
 {
     fedn_client *client = NULL;
@@ -467,6 +493,7 @@ int main(void)
         cmocka_unit_test(bad_properties_are_named),
         cmocka_unit_test(state_dir_belongs_to_one_client),
         cmocka_unit_test(creation_survives_failing_allocations),
+        cmocka_unit_test(start_survives_failing_allocations),
         cmocka_unit_test(null_is_refused_or_ignored),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);

@@ -56,7 +56,6 @@ static void on_finished(fedn__client_service *service, const fedn__client_action
 {
     atomic_store(&service->stopping, 1);
     fedn__http_client_cancel(service->http);
-    fedn__loop_timer_cancel(service->loop, &service->timer);
     fedn__queue_close(service->queue);
     if (action->status != FEDN_OK) {
         (void)fedn__error(&service->outcome, action->status, "%s", action->text);
@@ -110,17 +109,14 @@ static void perform(fedn__client_service *service, const fedn__client_action *ac
     }
 }
 
+/* The timer has had its place among the loop's since the start and never gives it up, so this needs
+ * no memory. */
 static void set_timer(fedn__client_service *service)
 {
     int64_t due_ms = fedn__client_engine_deadline(service->engine);
+    int64_t due_ns = due_ms == INT64_MAX ? INT64_MAX : due_ms * 1000000;
 
-    if (due_ms == INT64_MAX) {
-        fedn__loop_timer_cancel(service->loop, &service->timer);
-        return;
-    }
-    if (fedn__loop_timer_set(service->loop, &service->timer, due_ms * 1000000) != FEDN_OK)
-        fedn__log_write(&service->options->log, FEDN_LOG_ERROR, "client",
-                        "out of memory: heartbeats and retries wait for the next event");
+    (void)fedn__loop_timer_set(service->loop, &service->timer, due_ns);
 }
 
 /* What an action that fails at once reports to the engine leads to further actions: they are taken
@@ -142,15 +138,24 @@ static void on_timer(fedn__timer *timer, void *user_data)
 {
     fedn__client_service *service = user_data;
 
-    (void)timer;
+    (void)fedn__loop_timer_set(service->loop, timer, INT64_MAX); /* back into its place */
     fedn__client_engine_tick(service->engine, fedn__clock_ms());
     fedn__client_drain(service);
 }
 
+typedef struct beginning {
+    fedn__client_service *service;
+    fedn_status status;
+} beginning;
+
 static void begin(void *arg)
 {
-    fedn__client_service *service = arg;
+    beginning *first = arg;
+    fedn__client_service *service = first->service;
 
+    first->status = fedn__loop_timer_set(service->loop, &service->timer, INT64_MAX);
+    if (first->status != FEDN_OK)
+        return;
     fedn__client_engine_start(service->engine, fedn__clock_ms());
     fedn__client_drain(service);
 }
@@ -261,7 +266,10 @@ fedn_status fedn__client_service_start(fedn__client_service *service, fedn_error
         rc = fedn__loop_new("fedn-client", &options->log, &service->loop, err);
     if (rc != FEDN_OK)
         return rc;
-    fedn__loop_call(service->loop, begin, service);
+    beginning first = {.service = service};
+    fedn__loop_call(service->loop, begin, &first);
+    if (first.status != FEDN_OK)
+        return fedn__error_nomem(err);
     (void)pthread_mutex_lock(&service->mutex);
     service->started = 1;
     int32_t stopping = atomic_load(&service->stopping);
