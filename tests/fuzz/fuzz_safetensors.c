@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 size_t fuzz_seed(uint32_t nth, uint8_t to[FUZZ_SEED_BYTES])
 {
     static const char *const headers[] = {
-        "{\"__metadata__\":{\"a\":\"}\\\"\"},\"b\":{\"dtype\":\"F16\",\"shape\":[2],"
-        "\"data_offsets\":[4,8]},\"a/x\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[0,4]}} ",
+        ("{\"__metadata__\":{\"a\":\"}\\\"\"},\"b\":{\"dtype\":\"F16\",\"shape\":[2],"
+         "\"data_offsets\":[4,8]},\"a/"
+         "x\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[0,4]}} "),
         "{}",
         "{\"w\":{\"data_offsets\":[0,8],\"shape\":[1,2,4],\"dtype\":\"BOOL\"}}",
     };
