@@ -19,7 +19,6 @@ enum {
 };
 
 typedef struct watching {
-    const cli_line *cli;
     const watch_settings *settings;
     fedn_control *control;
     char session_id[ROUND_ID];   /* whose end is waited for; "": nobody's */
@@ -28,7 +27,6 @@ typedef struct watching {
     uint32_t held_count;
     uint32_t fewer;    /* validations that came in time when some did not; 0: all did */
     json_t *combiners; /* name to number of clients */
-    int32_t seen;      /* the session was in an event */
     char last_status[2 * OUT_TEXT];
     char status[ROUND_NAME];
     char message[ROUND_MESSAGE];
@@ -183,7 +181,6 @@ static void on_session(watching *self, const json_t *event)
         tell_status(self, id, api_text(event, "status"));
     if (!self->session_id[0] || strcmp(id, self->session_id) != 0)
         return;
-    self->seen = 1;
     snprintf(self->status, sizeof self->status, "%s", api_text(event, "status"));
     snprintf(self->message, sizeof self->message, "%s", api_text(event, "message"));
     snprintf(self->model_id, sizeof self->model_id, "%s", api_text(event, "model_id"));
@@ -221,21 +218,6 @@ static int32_t is_done(watching *self)
     return !self->has_clock;
 }
 
-/* The session may have ended before the stream began. */
-static void look_up_session(watching *self)
-{
-    fedn_control *control = NULL;
-    json_t *session = NULL;
-    fedn_status rc = fedn_control_new(self->cli->config, &control, NULL);
-
-    if (rc == FEDN_OK)
-        rc = api_get(control, "sessions", self->session_id, &session, NULL);
-    if (rc == FEDN_OK)
-        on_session(self, session);
-    json_decref(session);
-    fedn_control_free(control);
-}
-
 static fedn_status on_event(const char *text, void *user_data)
 {
     watching *self = user_data;
@@ -257,8 +239,6 @@ static fedn_status on_event(const char *text, void *user_data)
         on_session(self, event);
     else if (strcmp(type, "combiner") == 0)
         enough = on_combiner(self, event);
-    else if (strcmp(type, "tick") == 0 && self->session_id[0] && !self->seen)
-        look_up_session(self);
     json_decref(event);
     if (enough)
         return FEDN_ERR_EXISTS;
@@ -289,7 +269,7 @@ static fedn_status conclude(const watching *self, fedn_error *err)
 
 fedn_status watch_run(const cli_line *cli, const watch_settings *settings, fedn_error *err)
 {
-    watching self = {.cli = cli, .settings = settings};
+    watching self = {.settings = settings};
 
     if (settings->session_id)
         snprintf(self.session_id, sizeof self.session_id, "%s", settings->session_id);

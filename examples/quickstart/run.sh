@@ -133,7 +133,7 @@ finish() {
     code=$?
     trap - EXIT INT TERM
     stop_all
-    if [ "$code" -ne 0 ] && [ -d "$run" ]; then
+    if [ "$code" -ne 0 ] && [ "$code" -ne 130 ]; then
         for log in "$run"/*.log; do
             [ -s "$log" ] || continue
             say "--- the end of $log" >&2
@@ -141,6 +141,14 @@ finish() {
         done
     fi
     exit "$code"
+}
+
+# attend COMMAND ARG...: in the background, so that an interruption is heard at once
+attend() {
+    "$@" &
+    attended=$!
+    pids="$attended $pids"
+    wait "$attended"
 }
 
 # start NAME ARG...: a fednctl process with a log, a port file and a pid; returns once it listens
@@ -172,7 +180,7 @@ start_network() {
         pids="$! $pids"
         index=$((index + 1))
     done
-    timeout 60 "$fednctl" watch --until-clients "$clients" || die "the clients did not come"
+    attend timeout 60 "$fednctl" watch --until-clients "$clients" || die "the clients did not come"
 }
 
 # --- the comparison
@@ -205,7 +213,7 @@ start_network
 "$programs/digits_seed" "$run/seed.npz"
 "$fednctl" model push "$run/seed.npz" --name seed >"$run/seed.id"
 say "training $rounds rounds; accuracy is of the new model on images that nobody trained on, 60 with each client"
-"$fednctl" session start --name quickstart --rounds "$rounds" --round-timeout 60 --watch
+attend "$fednctl" session start --name quickstart --rounds "$rounds" --round-timeout 60 --watch
 "$fednctl" model pull --output "$work/model.npz" >/dev/null
 stop_all
 
