@@ -49,8 +49,10 @@ def check_format(paths):
     for start in range(0, len(paths), 40):
         done = subprocess.run([formatter, "--dry-run", "-Werror", "--style=file"] + paths[start:start + 40],
                               capture_output=True, text=True, cwd=root)
-        for line in re.findall(r"^(.*?): error: code should be clang-formatted", done.stderr, flags=re.M):
-            problems.append(f"{os.path.relpath(line, root)}: not as clang-format writes it")
+        found = re.findall(r"^(.*?):(\d+):\d+: error: code should be clang-formatted", done.stderr, flags=re.M)
+        for name in sorted({name for name, _ in found}):
+            first = min(int(line) for other, line in found if other == name)
+            report(os.path.join(root, name), first, "not as clang-format writes it, here first")
 
 
 root = os.path.abspath(sys.argv[1])
