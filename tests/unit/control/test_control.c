@@ -411,6 +411,47 @@ static void a_watch_is_left_from_another_thread(void **state)
     fedn_control_free(control);
 }
 
+/* Nobody listens: everything that the client does on its own. */
+static fedn_status ask_nobody(void *unused)
+{
+    fedn_config *config = NULL;
+    fedn_control *control = NULL;
+    char *json = NULL;
+    char *text = NULL;
+    char *id = NULL;
+    fedn_error err;
+
+    (void)unused;
+    fedn_status rc = fedn_config_new(&config, &err);
+    if (rc == FEDN_OK)
+        rc = fedn_config_set(config, "control.url", "http://127.0.0.1:1", &err);
+    if (rc == FEDN_OK)
+        rc = fedn_config_set(config, "control.token", "t", &err);
+    if (rc == FEDN_OK)
+        rc = fedn_control_new(config, &control, &err);
+    if (rc == FEDN_OK && !(text = fedn_control_escape("a b")))
+        rc = FEDN_ERR_NOMEM;
+    if (rc == FEDN_OK)
+        rc = fedn_control_list(control, "models", "a=b", 1, 1, &json, &err);
+    if (rc == FEDN_ERR_UNAVAILABLE)
+        rc = fedn_control_model_pull(control, "m-1", "/nowhere/at/all", NULL, NULL, &err);
+    if (rc != FEDN_OK && rc != FEDN_ERR_NOMEM)
+        rc = fedn_control_model_push(control, "/nowhere/at/all", NULL, "x", NULL, NULL, &id, &err);
+    if (rc != FEDN_OK && rc != FEDN_ERR_NOMEM)
+        rc = fedn_control_watch(control, "s-1", 0, listen_to, NULL, &err);
+    assert_true(!json && !id);
+    fedn_free(text);
+    fedn_control_free(control);
+    fedn_config_free(config);
+    return rc == FEDN_ERR_UNAVAILABLE ? FEDN_OK : rc;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    (void)state;
+    test_fail_each_allocation(ask_nobody, NULL);
+}
+
 static fedn_status every_call(void *arg)
 {
     site *self = arg;
@@ -447,8 +488,8 @@ static fedn_status every_call(void *arg)
     return rc;
 }
 
-/* The server allocates as well, on its own threads: those failures become 5xx answers or cut
- * connections, so the driver that demands NOMEM cannot be used. */
+/* With a server that allocates as well: its failures become 5xx answers or cut connections, so no
+ * NOMEM can be demanded. */
 static void running_out_of_memory_is_survived(void **state)
 {
     site *self = *state;
@@ -482,6 +523,7 @@ int main(void)
         TEST(a_model_comes_down_whole_or_not_at_all),
         TEST(a_watch_hands_over_line_by_line),
         TEST(a_watch_is_left_from_another_thread),
+        TEST(each_allocation_may_fail),
         TEST(running_out_of_memory_is_survived),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
