@@ -308,8 +308,10 @@ static void on_report(fedn__reducer_service *service, fedn__tier_link *link,
     fedn__text_to_line(error);
     if (*from->partial_id && fedn__uuid_parse(from->partial_id, &uuid))
         fedn__uuid_format(&uuid, partial);
-    else if (*from->partial_id)
-        snprintf(error, sizeof error, "its report names a partial by no UUID");
+    if (*from->partial_id && !fedn__tier_has_partial(link, partial)) {
+        partial[0] = 0;
+        snprintf(error, sizeof error, "its report names a partial that it did not upload");
+    }
     count_outcomes(from, &report);
     if (!fedn__text_to_u64(from->round_id, &report.round) ||
         fedn__reducer_engine_report(service->engine, fedn__clock_ms(), link->combiner, &report,
@@ -352,6 +354,16 @@ static int32_t on_message(void *user_data, fedn__tier_link *link, const Fedn__Ti
     return ticket != NULL;
 }
 
+static void on_upload(void *user_data, fedn__tier_link *link, int32_t running)
+{
+    fedn__reducer_service *service = user_data;
+
+    if (service->stopping)
+        return;
+    fedn__reducer_engine_upload(service->engine, fedn__clock_ms(), link->combiner, running);
+    fedn__service_drain(service);
+}
+
 static int32_t is_busy(void *user_data)
 {
     const fedn__reducer_service *service = user_data;
@@ -362,4 +374,5 @@ const fedn__tier_events fedn__service_tier_events = {.attach = on_attach,
                                                      .attached = on_attached,
                                                      .detached = on_detached,
                                                      .message = on_message,
+                                                     .upload = on_upload,
                                                      .is_busy = is_busy};

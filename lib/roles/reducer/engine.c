@@ -217,6 +217,7 @@ fedn_status fedn__reducer_engine_attach(fedn__reducer_engine *engine, int64_t no
     snprintf(combiner->combiner_id, sizeof combiner->combiner_id, "%s", hello->combiner_id);
     snprintf(combiner->link_id, sizeof combiner->link_id, "%s", hello->link_id);
     combiner->attachment = ++engine->attachments;
+    combiner->patient_ms = 0;
     combiner->max_clients = hello->max_clients;
     if (!*ret_resumed) {
         fedn__reducer_part *part = fedn__reducer_find_part(engine, combiner);
@@ -279,6 +280,16 @@ fedn_status fedn__reducer_engine_progress(fedn__reducer_engine *engine, int64_t 
         return FEDN_ERR_NOMEM;
     if (part && report->round == engine->round->id && part->state == FEDN__PART_ASKED)
         take_counts(engine, part, report);
+    fedn__reducer_advance(engine, now_ms);
+    return FEDN_OK;
+}
+
+fedn_status fedn__reducer_engine_upload(fedn__reducer_engine *engine, int64_t now_ms,
+                                        fedn__reducer_combiner *combiner, int32_t running)
+{
+    if (fedn__reducer_prepare(engine) != FEDN_OK)
+        return FEDN_ERR_NOMEM;
+    combiner->patient_ms = running ? INT64_MAX : now_ms + engine->settings.grace_ms;
     fedn__reducer_advance(engine, now_ms);
     return FEDN_OK;
 }
@@ -399,7 +410,7 @@ fedn_status fedn__reducer_engine_stop(fedn__reducer_engine *engine, int64_t now_
     engine->session.stopping = 1;
     fedn__reducer_say(engine->session.message, "%s", why);
     if (engine->round->state != FEDN__ROUND_COMMITTING) {
-        fedn__reducer_cancel_parts(engine, why);
+        fedn__reducer_cancel_parts(engine, INT64_MAX, why);
         fedn__reducer_end_round(engine, now_ms, FEDN__ROUND_TERMINATED, why);
         fedn__reducer_end_session(engine, FEDN__SESSION_TERMINATED, why);
     }
@@ -425,11 +436,8 @@ int64_t fedn__reducer_engine_deadline(const fedn__reducer_engine *engine)
         return round->deadline_ms;
     for (uint32_t i = 0; i < round->count; i++) {
         const fedn__reducer_part *part = &round->parts[i];
-        int64_t due = round->deadline_ms;
-        if (part->state != FEDN__PART_ASKED)
-            continue;
-        if (!part->combiner->attachment && part->combiner->gone_ms + engine->settings.gone_ms < due)
-            due = part->combiner->gone_ms + engine->settings.gone_ms;
+        int64_t due =
+            part->state == FEDN__PART_ASKED ? fedn__reducer_part_due(engine, part) : INT64_MAX;
         deadline = due < deadline ? due : deadline;
     }
     return deadline;

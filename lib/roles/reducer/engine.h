@@ -48,7 +48,8 @@ typedef struct fedn__reducer_combiner {
     int64_t gone_ms;     /* since when none does */
     uint32_t active;
     uint32_t max_clients;
-    uint32_t promised; /* clients sent there since it last said how many are active */
+    uint32_t promised;  /* clients sent there since it last said how many are active */
+    int64_t patient_ms; /* until then a round waits for its report beyond the time-out */
 } fedn__reducer_combiner;
 
 typedef struct fedn__reducer_part {
@@ -157,6 +158,9 @@ fedn_status fedn__reducer_engine_roster(fedn__reducer_engine *engine, int64_t no
 fedn_status fedn__reducer_engine_progress(fedn__reducer_engine *engine, int64_t now_ms,
                                           fedn__reducer_combiner *combiner,
                                           const fedn__reducer_report *report);
+/* It began (running 1) or ended an upload: a round does not end under a partial on its way. */
+fedn_status fedn__reducer_engine_upload(fedn__reducer_engine *engine, int64_t now_ms,
+                                        fedn__reducer_combiner *combiner, int32_t running);
 /* *ret_taken: 0 it is of a round that is over or was reported before. */
 fedn_status fedn__reducer_engine_report(fedn__reducer_engine *engine, int64_t now_ms,
                                         fedn__reducer_combiner *combiner,

@@ -27,13 +27,25 @@ void fedn__reducer_fail_part(fedn__reducer_engine *engine, fedn__reducer_part *p
     fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = engine->round;
 }
 
-void fedn__reducer_cancel_parts(fedn__reducer_engine *engine, const char *reason)
+int64_t fedn__reducer_part_due(const fedn__reducer_engine *engine, const fedn__reducer_part *part)
+{
+    const fedn__reducer_combiner *combiner = part->combiner;
+    int64_t due = engine->round->deadline_ms;
+
+    if (!combiner->attachment) {
+        int64_t gone = combiner->gone_ms + engine->settings.gone_ms;
+        return gone < due ? gone : due;
+    }
+    return combiner->patient_ms > due ? combiner->patient_ms : due;
+}
+
+void fedn__reducer_cancel_parts(fedn__reducer_engine *engine, int64_t due_ms, const char *reason)
 {
     fedn__reducer_round *round = engine->round;
 
     for (uint32_t i = 0; i < round->count; i++) {
         fedn__reducer_part *part = &round->parts[i];
-        if (part->state != FEDN__PART_ASKED)
+        if (part->state != FEDN__PART_ASKED || fedn__reducer_part_due(engine, part) > due_ms)
             continue;
         fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_SEND_CANCEL);
         action->combiner = part->combiner;
@@ -153,7 +165,7 @@ static void check_parts(fedn__reducer_engine *engine, int64_t now_ms)
         fedn__reducer_fail_part(engine, part, text);
     }
     if (now_ms >= round->deadline_ms)
-        fedn__reducer_cancel_parts(engine, "no report within the round's time-out");
+        fedn__reducer_cancel_parts(engine, now_ms, "no report within the round's time-out");
 }
 
 static void fail_round(fedn__reducer_engine *engine, int64_t now_ms)

@@ -34,12 +34,14 @@ void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms);
 /* The part of a combiner in a running round; NULL: none. */
 fedn__reducer_part *fedn__reducer_find_part(fedn__reducer_engine *engine,
                                             const fedn__reducer_combiner *combiner);
+/* When a combiner that is at work has had its time. */
+int64_t fedn__reducer_part_due(const fedn__reducer_engine *engine, const fedn__reducer_part *part);
 void fedn__reducer_fail_part(fedn__reducer_engine *engine, fedn__reducer_part *part,
                              const char *reason);
 void fedn__reducer_end_round(fedn__reducer_engine *engine, int64_t now_ms, int32_t state,
                              const char *message);
 void fedn__reducer_end_session(fedn__reducer_engine *engine, int32_t status, const char *message);
-/* Tells whoever is still at work that the round is over. */
-void fedn__reducer_cancel_parts(fedn__reducer_engine *engine, const char *reason);
+/* Tells whoever is at work, and was due by then, that the round is over. */
+void fedn__reducer_cancel_parts(fedn__reducer_engine *engine, int64_t due_ms, const char *reason);
 
 #endif

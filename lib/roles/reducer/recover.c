@@ -3,6 +3,7 @@
  * unfinished is marked, and numbering goes on behind the last round. */
 #include "roles/reducer/service.h"
 
+#include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -22,33 +23,45 @@ static fedn_status find_by_status(fedn__store *store, int32_t kind, const char *
     return rc;
 }
 
-static fedn_status mark(fedn__store *store, int32_t kind, json_t *record, const char *status,
-                        const char *message, fedn_error *err)
+static fedn_status mark(json_t *record, const char *status, const char *message, const char *time)
 {
-    char time[FEDN__TIME_TEXT];
-    fedn__change change = {kind, fedn__json_string(record, fedn__kind_get(kind)->key, ""), record};
+    int failed = json_object_set_new(record, "status", json_string(status)) != 0 ||
+                 json_object_set_new(record, "updated_at", json_string(time)) != 0;
 
-    fedn__text_iso_time(fedn__clock_wall_us(), time);
-    if (json_object_set_new(record, "status", json_string(status)) != 0 ||
-        (message && json_object_set_new(record, "message", json_string(message)) != 0) ||
-        json_object_set_new(record, "updated_at", json_string(time)) != 0)
-        return fedn__error_nomem(err);
-    return fedn__store_apply(store, &change, 1, err);
+    if (!failed && message)
+        failed = json_object_set_new(record, "message", json_string(message)) != 0;
+    return failed ? FEDN_ERR_NOMEM : FEDN_OK;
 }
 
+/* All of one kind and status, in one transaction. */
 static fedn_status mark_all(fedn__store *store, int32_t kind, const char *from, const char *to,
                             const char *message, fedn_error *err)
 {
+    const char *key = fedn__kind_get(kind)->key;
+    char time[FEDN__TIME_TEXT];
     json_t *records = NULL;
     json_t *record = NULL;
+    fedn__change *changes = NULL;
     size_t i = 0;
     fedn_status rc = find_by_status(store, kind, from, &records, err);
 
+    if (rc != FEDN_OK || json_array_size(records) == 0)
+        goto out;
+    fedn__text_iso_time(fedn__clock_wall_us(), time);
+    changes = fedn__alloc_array(json_array_size(records), sizeof *changes);
+    if (!changes)
+        rc = FEDN_ERR_NOMEM;
     json_array_foreach(records, i, record)
     {
-        if (rc == FEDN_OK)
-            rc = mark(store, kind, record, to, message, err);
+        if (rc != FEDN_OK)
+            break;
+        rc = mark(record, to, message, time);
+        changes[i] = (fedn__change){kind, fedn__json_string(record, key, ""), record};
     }
+    rc = rc == FEDN_OK ? fedn__store_apply(store, changes, (uint32_t)json_array_size(records), err)
+                       : fedn__error_nomem(err);
+out:
+    fedn__free(changes);
     json_decref(records);
     return rc;
 }

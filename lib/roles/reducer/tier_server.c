@@ -384,6 +384,14 @@ void fedn__tier_settled(fedn__tier *tier)
 
 /* ---- models ---- */
 
+int32_t fedn__tier_has_partial(const fedn__tier_link *link, const char *partial_id)
+{
+    for (uint32_t i = 0; i < 4; i++)
+        if (strcmp(link->uploaded[i], partial_id) == 0)
+            return 1;
+    return 0;
+}
+
 char *fedn__tier_partial(fedn__tier_link *link, const char *partial_id)
 {
     for (uint32_t i = 0; i < 4; i++)
@@ -395,8 +403,10 @@ char *fedn__tier_partial(fedn__tier_link *link, const char *partial_id)
 /* The oldest of more than four that were never reported is dropped. */
 static void note_upload(fedn__tier_link *link, const char *id)
 {
+    memcpy(link->uploading, id, FEDN__UUID_TEXT);
+    if (fedn__tier_has_partial(link, id))
+        return;
     char *place = link->uploaded[link->uploads++ % 4];
-
     if (*place) {
         char *path = fedn__tier_partial(link, place);
         if (path)
@@ -420,6 +430,7 @@ static fedn_status accept_partial(void *service, fedn__call *call, const char *i
     if (!*ret_path)
         return fedn__error_nomem(err);
     note_upload(link, id);
+    tier->events.upload(tier->user_data, link, 1);
     /* sums are kept in up to twice the width of the model's values, with text beside them */
     *ret_max_bytes = 2 * tier->options.max_model_bytes + FEDN__LIMIT_PARTIAL_TEXT;
     return FEDN_OK;
@@ -431,6 +442,12 @@ static void stored_partial(void *service, const char *id, fedn_status status, ui
     const fedn__tier *tier = service;
 
     (void)bytes;
+    for (fedn__tier_link *link = tier->links; link; link = link->next) {
+        if (strcmp(link->uploading, id) != 0)
+            continue;
+        link->uploading[0] = 0;
+        tier->events.upload(tier->user_data, link, 0);
+    }
     if (status != FEDN_OK)
         fedn__log_write(tier->options.log, FEDN_LOG_WARNING, "reducer", "upload of %s: %s", id,
                         err ? err->message : fedn_status_string(status));

@@ -36,6 +36,7 @@ typedef struct fedn__tier_link {
     int32_t cut;                  /* the stream is being ended */
     char uploaded[4][FEDN__UUID_TEXT]; /* partials that no report named yet */
     uint32_t uploads;
+    char uploading[FEDN__UUID_TEXT]; /* ""; else the upload that runs */
 } fedn__tier_link;
 
 typedef struct fedn__tier_events {
@@ -47,6 +48,7 @@ typedef struct fedn__tier_events {
     /* Each message once, in order, but for greetings. 1: its records are being written, and
      * fedn__tier_written() follows; 0: there are none. */
     int32_t (*message)(void *user_data, fedn__tier_link *link, const Fedn__Tier__V1__Up *message);
+    void (*upload)(void *user_data, fedn__tier_link *link, int32_t running);
     int32_t (*is_busy)(void *user_data); /* 1: read no more until fedn__tier_settled() */
 } fedn__tier_events;
 
@@ -75,7 +77,9 @@ void fedn__tier_send(fedn__tier_link *link, Fedn__Tier__V1__Down *message);
  * FEDN_OK) lost: the stream is then cut, and what is not acknowledged comes again. */
 void fedn__tier_written(fedn__tier_link *link, uint32_t epoch, uint64_t seq, fedn_status status);
 void fedn__tier_settled(fedn__tier *tier); /* acknowledges, reads on */
-/* A partial that was uploaded: "<partials>/<id>"; the caller frees it; NULL out of memory. */
+/* 1: this combiner uploaded that partial, and no report has named it yet. */
+int32_t fedn__tier_has_partial(const fedn__tier_link *link, const char *partial_id);
+/* Where it is, to be named once: "<partials>/<id>"; the caller frees it; NULL out of memory. */
 char *fedn__tier_partial(fedn__tier_link *link, const char *partial_id);
 
 #endif

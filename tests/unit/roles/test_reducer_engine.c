@@ -248,6 +248,23 @@ static void the_deadline_cancels_the_silent_and_goes_on_with_what_is_there(void 
     assert_string_equal(action(f, FEDN__REDUCER_DROP)->text, MODEL_0);
 }
 
+static void a_round_does_not_end_under_a_partial_on_its_way(void **state)
+{
+    fixture *f = *state;
+    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+
+    start(f, 1, 1);
+    assert_int_equal(fedn__reducer_engine_upload(f->engine, f->now, a, 1), FEDN_OK);
+    assert_int_equal(fedn__reducer_engine_deadline(f->engine), INT64_MAX);
+    tick(f, 100000);
+    assert_int_equal(f->count, 0);
+    /* when it is there the report has its time to come */
+    assert_int_equal(fedn__reducer_engine_upload(f->engine, f->now, a, 0), FEDN_OK);
+    assert_int_equal(fedn__reducer_engine_deadline(f->engine), f->now + 100);
+    tick(f, 99);
+    assert_int_equal(report(f, a, 7, PARTIAL), 1);
+}
+
 static void a_cut_link_has_its_bound_and_a_resumed_one_keeps_the_round(void **state)
 {
     fixture *f = *state;
@@ -446,6 +463,7 @@ int main(void)
         ENGINE_TEST(waiting_for_ever_fails_three_rounds_and_then_the_session),
         ENGINE_TEST(a_bad_partial_leaves_the_round_to_the_others),
         ENGINE_TEST(the_deadline_cancels_the_silent_and_goes_on_with_what_is_there),
+        ENGINE_TEST(a_round_does_not_end_under_a_partial_on_its_way),
         ENGINE_TEST(a_cut_link_has_its_bound_and_a_resumed_one_keeps_the_round),
         ENGINE_TEST(a_restarted_combiner_has_lost_its_round_unless_it_says_otherwise),
         ENGINE_TEST(an_older_attachment_that_ends_changes_nothing),

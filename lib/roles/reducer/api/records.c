@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "core/limits.h"
 #include "core/text.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -85,13 +84,15 @@ static char *snake(const char *name)
     char *text = fedn__alloc(2 * (uint64_t)bytes + 1);
     char *to = text;
 
-    for (; text && *name; name++) {
-        if (isupper((unsigned char)*name) && to > text && to[-1] != '_' && to[-1] != '.')
+    if (!text)
+        return NULL;
+    for (; *name; name++) {
+        int32_t upper = *name >= 'A' && *name <= 'Z';
+        if (upper && to > text && to[-1] != '_' && to[-1] != '.')
             *to++ = '_';
-        *to++ = (char)(isupper((unsigned char)*name) ? tolower((unsigned char)*name) : *name);
+        *to++ = upper ? (char)(*name + ('a' - 'A')) : *name;
     }
-    if (text)
-        *to = 0;
+    *to = 0;
     return text;
 }
 
@@ -256,14 +257,17 @@ static void add_body_filters(filter_set *filters, const fedn__http_request *requ
 
 /* ---- the order ---- */
 
+/* As in FEDn, a number below 1 is none. */
 static fedn_status take_number(const fedn__http_request *request, const char *name, uint64_t *ret,
                                fedn_error *err)
 {
     const char *text = fedn__http_header(request, name);
+    int64_t number = 0;
 
-    if (text && *text && !fedn__text_to_u64(text, ret))
+    if (text && *text && !fedn__text_to_i64(text, &number))
         return fedn__error(err, FEDN_ERR_INVALID, "%s is \"%.32s\": not a whole number", name,
                            text);
+    *ret = number > 0 ? (uint64_t)number : 0;
     return FEDN_OK;
 }
 
