@@ -29,7 +29,7 @@ static void show_progress(uint64_t done, uint64_t total, void *user_data)
 
     if (!out_is_terminal(stderr))
         return;
-    int32_t room = out_width(stderr) / 3;
+    int32_t room = out_width(stderr) / 4;
     out_bar(total ? (double)done / (double)total : 0, room < 40 ? room : 40, bar, sizeof bar);
     out_bytes(done, have, sizeof have);
     out_bytes(total, all, sizeof all);

@@ -10,7 +10,7 @@
 
 const cli_option session_start_options[] = {
     {"watch", NULL, "print its rounds as they happen, until it ends"},
-    {"wait", NULL, "wait silently until it ends"},
+    {"wait", NULL, "return when it has ended"},
     {NULL, NULL, NULL},
 };
 
@@ -79,7 +79,7 @@ static fedn_status session_body(const cli_line *cli, json_t *model, json_t **ret
         integer_of(cli, "session.requested_clients"), "validate",
         boolean_of(cli, "session.validate"), "helper_type", text_of(cli, "session.helper_type"),
         "server_functions");
-    *ret = json_pack("{s:o}", "session_config", config);
+    *ret = json_pack("{s:O,s:o}", "seed_model_id", model, "session_config", config);
     if (*ret && *name)
         json_object_set_new(*ret, "name", json_string(name));
     return *ret ? FEDN_OK : cli_error(err, FEDN_ERR_NOMEM, "out of memory");
@@ -124,30 +124,46 @@ static fedn_status begin(const cli_line *cli, fedn_control *control, const char 
     return rc;
 }
 
+/* The record as it is after the wait; the verdict stays. */
+static fedn_status print_again(fedn_control *control, const char *session_id, fedn_status verdict,
+                               fedn_error *err)
+{
+    json_t *session = NULL;
+    fedn_status rc =
+        api_get(control, "sessions", session_id, &session, verdict == FEDN_OK ? err : NULL);
+
+    if (rc == FEDN_OK)
+        out_json(session);
+    json_decref(session);
+    return verdict == FEDN_OK ? rc : verdict;
+}
+
 fedn_status cmd_session_start(cli_line *cli, fedn_error *err)
 {
-    int32_t follows = cli_value(cli, "watch") || cli_value(cli, "wait");
-    watch_settings settings = {.quiet = !cli_value(cli, "watch")};
+    int32_t watches = cli_value(cli, "watch") != NULL;
+    int32_t waits = watches || cli_value(cli, "wait");
+    watch_settings settings = {.quiet = !watches, .json = watches && cli->json};
     fedn_control *control = NULL;
     json_t *session = NULL;
 
     fedn_status rc = fedn_control_new(cli->config, &control, err);
     if (rc == FEDN_OK)
         rc = create(cli, control, &session, err);
-    if (rc == FEDN_OK && follows)
+    if (rc == FEDN_OK && waits)
         rc = watch_newest(control, &settings.after, err);
     if (rc != FEDN_OK)
         goto out;
     settings.session_id = api_text(session, "session_id");
-    settings.json = cli->json && !settings.quiet;
     settings.validates = json_is_true(api_member(session, "session_config", "validate"));
     rc = begin(cli, control, settings.session_id, err);
-    if (rc == FEDN_OK && cli->json && !settings.json)
-        out_json(session);
-    else if (rc == FEDN_OK && !follows)
+    if (rc != FEDN_OK)
+        goto out;
+    if (!watches && !cli->json)
         printf("%s\n", settings.session_id);
-    if (rc == FEDN_OK && follows)
+    if (waits)
         rc = watch_run(cli, &settings, err);
+    if (!watches && cli->json)
+        rc = print_again(control, settings.session_id, rc, err);
 out:
     json_decref(session);
     fedn_control_free(control);
@@ -215,7 +231,8 @@ static void show(const json_t *session, const json_t *rounds)
     out_field("status", api_text(session, "status"));
     out_field("message", api_text(session, "message"));
     out_field("made (UTC)", when);
-    out_field("seed model", api_text(config, "model_id"));
+    out_field("began with", api_text(session, "seed_model_id"));
+    out_field("model", api_text(config, "model_id"));
     out_field("aggregator", api_text(config, "aggregator"));
     out_field("format", api_text(config, "helper_type"));
     out_fieldf("rounds", "%lld, each %g s at most", (long long)api_integer(config, "rounds"),

@@ -261,7 +261,7 @@ static fedn_status conclude(const watching *self, fedn_error *err)
     const char *id = self->session_id;
 
     fedn_status rc = watch_verdict(id, self->status, self->message, err);
-    if (rc == FEDN_OK && !self->settings->json)
+    if (rc == FEDN_OK && !self->settings->json && !self->settings->quiet)
         printf("finished after %lld round%s, model %s\n", (long long)self->rounds,
                self->rounds == 1 ? "" : "s", self->model_id);
     return rc;
