@@ -96,7 +96,7 @@ fedn_status fedn__service_begin(fedn__reducer_service *service, fedn__session_or
                                 fedn_error *err);
 /* FEDN_ERR_NOT_FOUND: it does not run. */
 fedn_status fedn__service_end(fedn__reducer_service *service, const char *session_id);
-/* Submits a ticket (see fedn__call_ticket) and waits until it is durable. */
+/* Writes one record and waits until it is durable. Takes `document` over. */
 fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int32_t kind,
                                 const char *id, json_t *document, fedn_error *err);
 /* What goes on, for GET status; NULL out of memory. `models` is for the caller to add. */
