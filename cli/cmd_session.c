@@ -162,8 +162,10 @@ fedn_status cmd_session_start(cli_line *cli, fedn_error *err)
         printf("%s\n", settings.session_id);
     if (waits)
         rc = watch_run(cli, &settings, err);
-    if (!watches && cli->json)
+    if (!watches && waits && cli->json)
         rc = print_again(control, settings.session_id, rc, err);
+    else if (!waits && cli->json)
+        out_json(session);
 out:
     json_decref(session);
     fedn_control_free(control);

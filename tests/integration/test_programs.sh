@@ -93,6 +93,7 @@ check "the next one begins" next_is begun
 timeout 20 "$fednctl" watch --json >events &
 watch=$!
 pids="$pids $watch"
+# shellcheck disable=SC2154 # set by start
 kill "$pid_long"
 check "a program ends with its client" next_is ended
 wait "$pid_long"
