@@ -8,7 +8,6 @@
 void fedn__link_init(fedn__link *link, uint64_t limit_bytes)
 {
     memset(link, 0, sizeof *link);
-    link->tail = &link->head;
     link->next_seq = 1;
     link->limit_bytes = limit_bytes;
 }
@@ -18,7 +17,7 @@ static void drop_first(fedn__link *link)
     fedn__link_item *item = link->head;
     link->head = item->next;
     if (!link->head)
-        link->tail = &link->head;
+        link->newest = NULL;
     link->held_bytes -= item->bytes;
     fedn__free(item);
 }
@@ -54,8 +53,11 @@ fedn_status fedn__link_add(fedn__link *link, const void *packed, uint64_t bytes)
     item->seq = link->next_seq++;
     item->bytes = bytes;
     memcpy(item->data, packed, (size_t)bytes);
-    *link->tail = item;
-    link->tail = &item->next;
+    if (link->newest)
+        link->newest->next = item;
+    else
+        link->head = item;
+    link->newest = item;
     link->held_bytes += bytes;
     return FEDN_OK;
 }
@@ -74,6 +76,33 @@ int32_t fedn__link_accept(fedn__link *link, uint64_t seq)
         return -1;
     link->last_seen = seq;
     return 1;
+}
+
+const fedn__link_item *fedn__link_after(const fedn__link *link, uint64_t seq)
+{
+    const fedn__link_item *item = link->head;
+
+    while (item && item->seq <= seq)
+        item = item->next;
+    return item;
+}
+
+static uint64_t put_varint(uint32_t field, uint64_t value, uint8_t *ret)
+{
+    uint64_t bytes = 0;
+
+    ret[bytes++] = (uint8_t)(field << 3);
+    for (; value > 127; value >>= 7)
+        ret[bytes++] = (uint8_t)(value | 128);
+    ret[bytes++] = (uint8_t)value;
+    return bytes;
+}
+
+uint64_t fedn__link_stamp(uint64_t seq, uint64_t ack, uint8_t ret[FEDN__LINK_STAMP_BYTES])
+{
+    uint64_t bytes = put_varint(1, seq, ret);
+
+    return bytes + put_varint(2, ack, ret + bytes);
 }
 
 const fedn__link_item *fedn__link_resend(fedn__link *link, uint64_t last_seen)

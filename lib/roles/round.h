@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a round is told to be: the settings that reducer and combiner share. */
+ * What a combiner is told that a round shall be, and what becomes of each client it asks. */
 #ifndef FEDN__ROLES_ROUND_H
 #define FEDN__ROLES_ROUND_H
 
 #include "core/limits.h"
 #include "core/uuid.h"
+#include "roles/selection.h"
 
 /* One round as a combiner gets it. Texts are owned. */
 typedef struct fedn__round_plan {
@@ -15,8 +16,7 @@ typedef struct fedn__round_plan {
     char *aggregator_kwargs; /* JSON object, "" for defaults */
     char *helper_type;       /* format of updates */
     char *config;            /* JSON object that clients get as the task's data */
-    char **selected;         /* the only clients to ask; count 0: all */
-    uint32_t selected_count;
+    fedn__selection selected;
     uint32_t clients_required;
     int32_t buffer_size; /* accepted updates that end the round; <= 0: all asked */
     int64_t timeout_ms;
@@ -37,8 +37,5 @@ enum {
 const char *fedn__outcome_name(int32_t outcome);
 
 void fedn__round_plan_done(fedn__round_plan *plan);
-/* The plan's texts; FEDN_ERR_NOMEM leaves it to fedn__round_plan_done(). */
-fedn_status fedn__round_plan_copy(const fedn__round_plan *from, fedn__round_plan *to);
-int32_t fedn__round_plan_selects(const fedn__round_plan *plan, const char *client_id);
 
 #endif

@@ -4,15 +4,15 @@
 
 #include "core/alloc.h"
 #include "core/error.h"
+#include "core/text.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 void fedn__model_task_done(fedn__model_task *task)
 {
     fedn__free(task->data);
-    for (uint32_t i = 0; i < task->selected_count; i++)
-        fedn__free(task->selected[i]);
-    fedn__free(task->selected);
+    fedn__selection_done(&task->selected);
     memset(task, 0, sizeof *task);
 }
 
@@ -96,6 +96,16 @@ int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner
     return 1;
 }
 
+void fedn__combiner_state_text(char text[FEDN__REASON_BYTES], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, FEDN__REASON_BYTES, format, args);
+    va_end(args);
+    fedn__text_to_line(text);
+}
+
 static void set_online(fedn__combiner_engine *engine, fedn__participant *client, int32_t online)
 {
     if (client->online == online)
@@ -123,8 +133,8 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
     fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
     if (rc == FEDN_ERR_LIMIT) {
         fedn__combiner_action *end = fedn__combiner_state_act(engine, FEDN__COMBINER_END_STREAM);
-        snprintf(engine->text, sizeof engine->text, "combiner.max_clients %u clients are connected",
-                 (unsigned)engine->settings.max_clients);
+        fedn__combiner_state_text(engine->text, "combiner.max_clients %u clients are connected",
+                                  (unsigned)engine->settings.max_clients);
         end->token = stream;
         end->text = engine->text;
         return FEDN_OK;
@@ -144,26 +154,26 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
     return FEDN_OK;
 }
 
-fedn_status fedn__combiner_engine_detach(fedn__combiner_engine *engine, int64_t now_ms,
-                                         const char *client_id, uint64_t stream)
+void fedn__combiner_engine_detach(fedn__combiner_engine *engine, const char *client_id,
+                                  uint64_t stream)
 {
     fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
     if (!client || client->stream != stream)
-        return FEDN_OK; /* an older stream of a client that is back already */
-    if (fedn__combiner_state_begin(engine, 1) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    (void)now_ms;
-    client->stream = 0;
-    set_online(engine, client, 0); /* its task stays open until the liveness bound */
-    return FEDN_OK;
+        return;         /* an older stream of a client that is back already */
+    client->stream = 0; /* its task stays open until the liveness bound */
+    /* without memory for the action it counts as online until that bound */
+    if (fedn__combiner_state_begin(engine, 1) == FEDN_OK)
+        set_online(engine, client, 0);
 }
 
 fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64_t now_ms,
                                             const char *client_id, const char *name)
 {
-    fedn__participant *client = NULL;
+    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
 
+    if (!client)
+        return FEDN_OK;
     if (fedn__combiner_state_begin(engine, 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
@@ -171,16 +181,6 @@ fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64
         return rc;
     seen(engine, client, now_ms);
     return FEDN_OK;
-}
-
-static int32_t model_task_selects(const fedn__model_task *task, const char *client_id)
-{
-    if (task->selected_count == 0)
-        return 1;
-    for (uint32_t i = 0; i < task->selected_count; i++)
-        if (strcmp(task->selected[i], client_id) == 0)
-            return 1;
-    return 0;
 }
 
 fedn_status fedn__combiner_engine_model_task(fedn__combiner_engine *engine, int64_t now_ms,
@@ -206,12 +206,21 @@ static void send_model_task(fedn__combiner_engine *engine, const fedn__model_tas
     fedn__participant *client = engine->roster.lists[0].oldest;
 
     for (; client; client = client->newer) {
-        if (!client->online || !model_task_selects(task, client->id))
+        if (!client->online || !fedn__selection_has(&task->selected, client->id))
             continue;
         fedn__combiner_action *send = fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK);
         send->client = client;
         send->task = task;
     }
+}
+
+static uint32_t count_waiting(const fedn__combiner_engine *engine, const char *model_id)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < engine->waiting_count; i++)
+        count += strcmp(engine->waiting[i]->model_id, model_id) == 0;
+    return count;
 }
 
 /* Tasks whose model has come are sent; those whose model cannot be had are dropped. At most one
@@ -238,10 +247,10 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
                                               const char *model_id, const char *error,
                                               fedn__id_fn ids, void *ids_data)
 {
-    uint32_t rounds = engine->roster.online + 4;
+    /* twice per client of a round: room for its end is made here, see engine_state.h */
+    uint32_t actions = engine->roster.online * (count_waiting(engine, model_id) + 2) + 8;
 
-    if (fedn__combiner_state_begin(engine, engine->roster.online * engine->waiting_count +
-                                               rounds) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, actions) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     fedn_status rc =
         fedn__combiner_state_model_ready(engine, now_ms, model_id, error, ids, ids_data);

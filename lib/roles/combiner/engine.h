@@ -20,8 +20,7 @@ typedef struct fedn__model_task {
     char session_id[FEDN__UUID_TEXT];
     char model_id[FEDN__UUID_TEXT];
     char *data;
-    char **selected;
-    uint32_t selected_count;
+    fedn__selection selected;
 } fedn__model_task;
 
 /* Texts and clients that an action points to are valid until the next event; an announcement's
@@ -32,7 +31,7 @@ typedef struct fedn__combiner_action {
     const char *text;             /* a reason or a model id */
     uint64_t token;               /* stream or call */
     const fedn__model_task *task; /* of a task; NULL: to train by _plan() */
-    int32_t ok;                   /* of a reply */
+    int32_t ok;                   /* of a reply: the update counts */
 } fedn__combiner_action;
 
 enum {
@@ -71,7 +70,7 @@ typedef struct fedn__announcement {
     const char *round_id;   /* NULL: not said */
     const char *session_id; /* NULL: not said */
     double num_examples;
-    const char *meta_error;   /* what is wrong with what it says; NULL: nothing. The client is done */
+    const char *meta_error; /* what is wrong with what it says; NULL: nothing. The client is done */
     const char *upload_error; /* why there is no file; NULL: there is. Nothing has happened yet */
 } fedn__announcement;
 
@@ -82,20 +81,22 @@ void fedn__combiner_engine_free(fedn__combiner_engine *engine);
 /* Events. FEDN_ERR_NOMEM: nothing happened. */
 fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t now_ms,
                                          const char *client_id, const char *name, uint64_t stream);
-fedn_status fedn__combiner_engine_detach(fedn__combiner_engine *engine, int64_t now_ms,
-                                         const char *client_id, uint64_t stream);
+/* The stream's token is no longer used after it. */
+void fedn__combiner_engine_detach(fedn__combiner_engine *engine, const char *client_id,
+                                  uint64_t stream);
+/* Of a client that has never opened a stream: of no interest. */
 fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64_t now_ms,
                                             const char *client_id, const char *name);
-/* Takes over the plan's texts. `ids` hands out task ids: called once per asked client. A round that
- * still runs is cancelled first. */
-typedef void (*fedn__id_fn)(char id[FEDN__UUID_TEXT], void *user_data);
+/* Takes over the plan's texts. Another round that still runs is cancelled first; the same one goes
+ * on. A round that has been reported runs again: who asks for it once more has lost the report. */
 fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int64_t now_ms,
                                               fedn__round_plan *plan);
 fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, int64_t now_ms,
                                                const char *session_id, const char *round_id);
 fedn_status fedn__combiner_engine_model_task(fedn__combiner_engine *engine, int64_t now_ms,
                                              fedn__model_task *task);
-/* error NULL: the model is here. */
+/* error NULL: the model is here. `ids` hands out task ids, called once per asked client. */
+typedef void (*fedn__id_fn)(char id[FEDN__UUID_TEXT], void *user_data);
 fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
                                               const char *model_id, const char *error,
                                               fedn__id_fn ids, void *ids_data);

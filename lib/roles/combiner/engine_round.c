@@ -3,9 +3,10 @@
 #include "roles/combiner/engine_state.h"
 
 #include "core/alloc.h"
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#define CANCELLED "the round was cancelled"
 
 int32_t fedn__combiner_state_is_open(const fedn__combiner_engine *engine,
                                      const fedn__participant *client)
@@ -38,7 +39,7 @@ void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participa
     client->outcome = outcome;
     ++*count_of(&engine->counts, outcome);
     client->answered_at_ms = now_ms;
-    snprintf(client->reason, sizeof client->reason, "%s", reason);
+    fedn__combiner_state_text(client->reason, "%s", reason);
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
 }
 
@@ -67,27 +68,36 @@ static void forget_clients(fedn__combiner_engine *engine)
     engine->error[0] = 0;
 }
 
-/* Every call that waits is told; their updates are of no use. At most 2 per asked client. */
-static void dismiss(fedn__combiner_engine *engine, const char *why)
+/* What is being checked counts no more, and whoever waits for it is told. At most 2 per asked
+ * client. */
+static void dismiss(fedn__combiner_engine *engine, const char *why, int64_t now_ms)
 {
     for (uint32_t i = 0; i < engine->asked_count; i++) {
         fedn__participant *client = engine->asked[i];
         if (client->outcome != FEDN__OUTCOME_CHECKING)
             continue;
+        fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
         reply(engine, client->reply, 0, why);
         client->reply = 0;
     }
 }
 
+static int32_t is_running(const fedn__combiner_engine *engine, const char *session_id,
+                          const char *round_id)
+{
+    return engine->state != ROUND_NONE && strcmp(engine->plan.session_id, session_id) == 0 &&
+           strcmp(engine->plan.round_id, round_id) == 0;
+}
+
 fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int64_t now_ms,
                                               fedn__round_plan *plan)
 {
-    if (engine->state != ROUND_NONE && strcmp(engine->plan.round_id, plan->round_id) == 0)
+    if (is_running(engine, plan->session_id, plan->round_id))
         return FEDN_OK; /* told twice */
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 3) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 3) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     if (engine->state != ROUND_NONE) {
-        dismiss(engine, "the round was cancelled");
+        dismiss(engine, CANCELLED, now_ms);
         fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
     forget_clients(engine);
@@ -103,13 +113,11 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
 fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, int64_t now_ms,
                                                const char *session_id, const char *round_id)
 {
-    (void)now_ms;
-    if (engine->state == ROUND_NONE || strcmp(engine->plan.session_id, session_id) != 0 ||
-        strcmp(engine->plan.round_id, round_id) != 0)
+    if (!is_running(engine, session_id, round_id))
         return FEDN_OK;
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 1) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 1) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    dismiss(engine, "the round was cancelled");
+    dismiss(engine, CANCELLED, now_ms);
     fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     forget_clients(engine);
     engine->state = ROUND_NONE;
@@ -120,7 +128,7 @@ fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, in
  */
 static void give_up(fedn__combiner_engine *engine, const char *error)
 {
-    snprintf(engine->error, sizeof engine->error, "%s", error);
+    fedn__combiner_state_text(engine->error, "%s", error);
     fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT)->text = engine->error;
     engine->state = ROUND_NONE;
@@ -172,11 +180,11 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
     uint32_t active = 0;
     for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
          client = client->newer)
-        active += client->online && fedn__round_plan_selects(&engine->plan, client->id);
+        active += client->online && fedn__selection_has(&engine->plan.selected, client->id);
     uint32_t required = engine->plan.clients_required ? engine->plan.clients_required : 1;
     if (active < required) {
-        snprintf(text, sizeof text, "%u active clients, clients_required is %u", (unsigned)active,
-                 (unsigned)required);
+        fedn__combiner_state_text(text, "%u active clients, clients_required is %u",
+                                  (unsigned)active, (unsigned)required);
         give_up(engine, text);
         return FEDN_OK;
     }
@@ -184,7 +192,7 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
     fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN);
     for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
          client = client->newer)
-        if (client->online && fedn__round_plan_selects(&engine->plan, client->id))
+        if (client->online && fedn__selection_has(&engine->plan.selected, client->id))
             ask(engine, client, now_ms, ids, ids_data);
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
     return FEDN_OK;
@@ -193,12 +201,13 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
 fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, int64_t now_ms,
                                                const char *round_id, const char *error)
 {
-    (void)now_ms;
-    if (engine->state != ROUND_COLLECTING || strcmp(engine->plan.round_id, round_id) != 0)
+    int32_t collects = engine->state == ROUND_COLLECTING || engine->state == ROUND_CLOSING;
+
+    if (!collects || strcmp(engine->plan.round_id, round_id) != 0)
         return FEDN_OK;
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 2) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    dismiss(engine, error);
+    dismiss(engine, "the round has failed", now_ms);
     give_up(engine, error);
     return FEDN_OK;
 }
@@ -208,43 +217,42 @@ static const char *objection(fedn__combiner_engine *engine, const fedn__announce
                              const fedn__participant *client)
 {
     char *text = engine->text;
-    size_t room = sizeof engine->text;
     const fedn__round_plan *plan = &engine->plan;
 
     if (engine->state != ROUND_COLLECTING) {
-        snprintf(text, room, "no round is collecting updates (round %s is over)",
-                 said->round_id ? said->round_id : "?");
+        fedn__combiner_state_text(text, "no round is collecting updates (round %s is over)",
+                                  said->round_id ? said->round_id : "?");
         return text;
     }
     if (said->round_id && strcmp(said->round_id, plan->round_id) != 0) {
-        snprintf(text, room, "round %s is over, round %s is running", said->round_id,
-                 plan->round_id);
+        fedn__combiner_state_text(text, "round %s is over, round %s is running", said->round_id,
+                                  plan->round_id);
         return text;
     }
     if (said->session_id && strcmp(said->session_id, plan->session_id) != 0) {
-        snprintf(text, room, "session %s is not the running one", said->session_id);
+        fedn__combiner_state_text(text, "session %s is not the running one", said->session_id);
         return text;
     }
     if (!client || client->outcome == FEDN__OUTCOME_NONE) {
-        snprintf(text, room, "client %s was not asked in round %s", said->client_id,
-                 plan->round_id);
+        fedn__combiner_state_text(text, "client %s was not asked in round %s", said->client_id,
+                                  plan->round_id);
         return text;
     }
     if (strcmp(said->model_id, plan->model_id) != 0) {
-        snprintf(text, room, "it was trained from model %s, round %s starts from %s",
-                 said->model_id, plan->round_id, plan->model_id);
+        fedn__combiner_state_text(text, "it was trained from model %s, round %s starts from %s",
+                                  said->model_id, plan->round_id, plan->model_id);
         return text;
     }
     if (client->outcome == FEDN__OUTCOME_ACCEPTED) {
-        snprintf(text, room, "client %s was counted in round %s already", said->client_id,
-                 plan->round_id);
+        fedn__combiner_state_text(text, "client %s was counted in round %s already",
+                                  said->client_id, plan->round_id);
         return text;
     }
     if (said->meta_error)
         return said->meta_error;
     if (!(said->num_examples > 0) || said->num_examples > FEDN__LIMIT_WEIGHT) {
-        snprintf(text, room, "num_examples %g is not above 0 and at most %g", said->num_examples,
-                 FEDN__LIMIT_WEIGHT);
+        fedn__combiner_state_text(text, "num_examples %g is not above 0 and at most %g",
+                                  said->num_examples, FEDN__LIMIT_WEIGHT);
         return text;
     }
     return said->upload_error;
@@ -257,8 +265,8 @@ static int32_t is_full(const fedn__combiner_engine *engine)
            engine->counts.accepted + engine->counts.checking >= (uint32_t)engine->plan.buffer_size;
 }
 
-/* A client that has no better outcome yet is refused; others keep theirs, and so does one whose file
- * has not come: it may still come. */
+/* A client that has no better outcome yet is refused; others keep theirs, and so does one whose
+ * file has not come: it may still come. */
 static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said,
                    fedn__participant *client, const char *why, int64_t now_ms)
 {
@@ -270,7 +278,8 @@ static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said
     if (of_this_round)
         fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
     reply(engine, said->call, 0, why);
-    if (!client || strcmp(client->update_id, said->update_id) != 0) {
+    /* with an upload_error there is no file, or it is somebody else's */
+    if (!said->upload_error && (!client || strcmp(client->update_id, said->update_id) != 0)) {
         fedn__combiner_action *drop = fedn__combiner_state_act(engine, FEDN__COMBINER_DROP_UPDATE);
         drop->text = said->update_id;
     }

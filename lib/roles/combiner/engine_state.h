@@ -33,9 +33,13 @@ struct fedn__combiner_engine {
     char text[FEDN__REASON_BYTES]; /* of an answer to somebody who is no client */
 };
 
-/* Begins an event that will add at most `actions`: after it nothing fails for want of memory. */
+/* Begins an event that will add at most `actions`: after it nothing fails for want of memory. The
+ * ring never shrinks, so that an event of a round that has begun finds its room already made. */
 fedn_status fedn__combiner_state_begin(fedn__combiner_engine *engine, uint32_t actions);
 fedn__combiner_action *fedn__combiner_state_act(fedn__combiner_engine *engine, int32_t type);
+/* A text with foreign parts: cut to the bound between characters, and one line. */
+void fedn__combiner_state_text(char text[FEDN__REASON_BYTES], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participant *client,
                                   int32_t outcome, const char *reason, int64_t now_ms);
 /* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked client.

@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/text.h"
-#include "health.pb-c.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,10 +49,12 @@ static void answer(fedn__combiner_service *service, fedn__call *call, const char
 static void answer_record(fedn__combiner_service *service, fedn__call *call, fedn_status rc,
                           const char *text)
 {
-    if (rc == FEDN_ERR_NOMEM || rc == FEDN_ERR_LIMIT)
-        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, fedn_status_string(rc));
-    else
+    if (rc == FEDN_OK)
         answer(service, call, text);
+    else if (rc == FEDN_ERR_INVALID)
+        answer(service, call, "REFUSED: the record is too large");
+    else
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, fedn_status_string(rc));
 }
 
 static void held_free(fedn__held_call *held)
@@ -75,7 +76,7 @@ static void on_held_closed(fedn__call *call, int32_t cancelled, void *user_data)
     if (held->update_id[0])
         fedn__combiner_engine_call_gone(service->engine, held->client_id, token);
     else
-        fedn__combiner_engine_detach(service->engine, fedn__clock_ms(), held->client_id, token);
+        fedn__combiner_engine_detach(service->engine, held->client_id, token);
     held_free(held);
     fedn__combiner_service_drain(service);
 }
@@ -107,6 +108,10 @@ static void task_stream(void *service_data, fedn__call *call, const ProtobufCMes
 
     if (!id) {
         no_caller(call);
+        return;
+    }
+    if (service->health.stopping) {
+        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, FEDN__COMBINER_STOPPING);
         return;
     }
     fedn__held_call *held = hold(service, call, id, NULL);
@@ -181,12 +186,11 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
     update_meta meta = {.num_examples = NAN};
     fedn_error meta_err = {0};
     fedn_error upload_err = {0};
-    const char *path = NULL;
     int64_t now = fedn__clock_ms();
 
     fedn_status rc = read_meta(update, &meta, &meta_err);
-    fedn_status uploaded = fedn__shelf_update(service->shelf, held->update_id, held->client_id,
-                                              &path, &upload_err);
+    fedn_status uploaded =
+        fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
     fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,
@@ -199,12 +203,13 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
     if (meta.failed) {
         rc = fedn__combiner_engine_task_failed(service->engine, now, held->client_id, NULL,
                                                meta.failed);
-        answer(service, held->call, "RECEIVED failure of a task");
+        if (rc == FEDN_OK)
+            answer(service, held->call, "RECEIVED failure of a task");
     } else {
         rc = fedn__combiner_engine_update(service->engine, now, &said);
-        if (rc != FEDN_OK)
-            fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, "out of memory");
     }
+    if (rc != FEDN_OK)
+        fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, "out of memory");
     fedn__combiner_service_drain(service);
     json_decref(meta.meta);
     json_decref(meta.config);
@@ -235,14 +240,17 @@ static void model_update(void *service_data, fedn__call *call, const ProtobufCMe
 void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action)
 {
     fedn__held_call *held = (fedn__held_call *)(uintptr_t)action->token;
-    char text[FEDN__REASON_BYTES + 80];
+    char text[FEDN__REASON_BYTES + FEDN__LIMIT_NAME_BYTES + 80];
 
-    if (action->ok)
-        snprintf(text, sizeof text, "RECEIVED ModelUpdate %s from client %.64s", held->update_id,
+    if (action->ok) {
+        snprintf(text, sizeof text, "RECEIVED ModelUpdate %s from client %s", held->update_id,
                  held->client_id);
-    else
-        snprintf(text, sizeof text, "REFUSED ModelUpdate %s: %s", held->update_id,
-                 action->text ? action->text : "");
+    } else {
+        snprintf(text, sizeof text, "REFUSED ModelUpdate %s: %s", held->update_id, action->text);
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
+                        "update %s of client %s is refused: %s", held->update_id, held->client_id,
+                        action->text);
+    }
     answer(service, held->call, text);
 }
 
@@ -260,6 +268,8 @@ void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combi
 
     if (!held)
         return; /* gone since; it gets the task when it comes back */
+    if (!other && fedn__combiner_engine_is_idle(service->engine))
+        return; /* the round could not begin */
     fedn__uuid_new_text(id);
     fedn__text_space_time(fedn__clock_wall_us(), time);
     sender.role = FEDN__ROLE__COMBINER;
@@ -275,9 +285,12 @@ void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combi
     task.data = other ? other->data : plan->config;
     task.correlation_id = other ? id : (char *)(uintptr_t)client->task_id;
     fedn_status rc = fedn__call_send(held->call, &task.base);
-    if (rc != FEDN_OK)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "task for client %s: %s",
-                        client->id, fedn_status_string(rc));
+    if (rc == FEDN_OK)
+        return;
+    fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "task for client %s: %s",
+                    client->id, fedn_status_string(rc));
+    /* it opens another stream, and gets the task on that */
+    fedn__call_finish(held->call, FEDN__RPC_UNAVAILABLE, "a task could not be sent");
 }
 
 static void status(void *service_data, fedn__call *call, const ProtobufCMessage *request)
@@ -367,19 +380,6 @@ static void accepting(void *service_data, fedn__call *call, const ProtobufCMessa
     fedn__call_reply(call, &response.base);
 }
 
-static void health(void *service_data, fedn__call *call, const ProtobufCMessage *request)
-{
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-
-    (void)service_data;
-    if (*((const Grpc__Health__V1__HealthCheckRequest *)request)->service) {
-        fedn__call_reject(call, FEDN__RPC_NOT_FOUND, "unknown service");
-        return;
-    }
-    response.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    fedn__call_reply(call, &response.base);
-}
-
 /* method, kind, request, handler */
 #define METHODS(X)                                                                                 \
     X("/fedn.Combiner/TaskStream", FEDN__STREAM_OUT, client_available_message, task_stream)        \
@@ -406,15 +406,15 @@ uint32_t fedn__combiner_methods(fedn__combiner_service *service,
      .service = service},
         METHODS(ROW)
 #undef ROW
-            {.path = "/grpc.health.v1.Health/Check",
-             .kind = FEDN__UNARY,
-             .request = &grpc__health__v1__health_check_request__descriptor,
-             .open = health,
-             .service = service},
     };
+    static const char *const services[] = {"fedn.Combiner", "fedn.Connector", "fedn.ModelService",
+                                           NULL};
     uint32_t count = sizeof rows / sizeof rows[0];
 
     memcpy(ret, rows, sizeof rows);
     fedn__transfer_methods(&service->host, ret + count);
-    return count + 2;
+    count += 2;
+    service->health.services = services;
+    fedn__health_methods(&service->health, ret + count);
+    return count + FEDN__HEALTH_METHODS;
 }

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RETRY_MS 300
+#define RETRY_MS   300
+#define MOST_TRIES 100 /* that fail while the link is up */
 
 typedef struct fedn__fetch {
     struct fedn__fetch *next;
@@ -19,6 +20,7 @@ typedef struct fedn__fetch {
     char *path;
     fedn__transfer *transfer; /* NULL: waits for the link or its pause */
     fedn__timer retry;
+    uint32_t tries;
 } fedn__fetch;
 
 static void task_id(char id[FEDN__UUID_TEXT], void *user_data)
@@ -33,6 +35,17 @@ static void tell_engine(fedn__combiner_service *service, const char *model_id, c
                                           task_id, NULL) != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "out of memory: the round with model %s waits for its time-out", model_id);
+}
+
+/* One that failed is made again after a pause; 0: that is in vain. DENIED is what a reducer says
+ * that has not seen the link come back yet. */
+static int32_t try_again(fedn__combiner_service *service, fedn__timer *retry, uint32_t *tries,
+                         fedn_status status)
+{
+    if ((!fedn_status_is_retryable(status) && status != FEDN_ERR_DENIED) || ++*tries > MOST_TRIES)
+        return 0;
+    return fedn__loop_timer_set(service->loop, retry,
+                                fedn__clock_ns() + (int64_t)RETRY_MS * 1000000) == FEDN_OK;
 }
 
 static void transfer_ended(fedn__combiner_service *service)
@@ -87,10 +100,7 @@ static void on_fetched(fedn_status status, const fedn_error *why, uint64_t bytes
         err = *why;
     if (status == FEDN_OK) {
         fetch_settle(fetch, NULL);
-    } else if (fedn_status_is_retryable(status)) {
-        fedn__loop_timer_set(service->loop, &fetch->retry,
-                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
-    } else {
+    } else if (!try_again(service, &fetch->retry, &fetch->tries, status)) {
         snprintf(text, sizeof text, "global model %s: %.180s", fetch->model_id, err.message);
         fetch_settle(fetch, text);
     }
@@ -108,9 +118,8 @@ static void fetch_start(fedn__fetch *fetch)
         service->options.max_model_bytes, on_fetched, fetch, &fetch->transfer, &err);
     if (rc == FEDN_OK)
         service->transfers++;
-    else
-        fedn__loop_timer_set(service->loop, &fetch->retry,
-                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+    else if (!try_again(service, &fetch->retry, &fetch->tries, rc))
+        fetch_settle(fetch, err.message);
 }
 
 static void on_fetch_retry(fedn__timer *timer, void *user_data)
@@ -152,10 +161,21 @@ void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id)
     fetch->retry.user_data = fetch;
     fetch->next = service->fetches;
     service->fetches = fetch;
-    fetch_start(fetch);
+    fetch_start(fetch); /* may have failed for good, and be gone */
 }
 
-static void handover_free(fedn__combiner_service *service)
+static void handover_free(fedn__handover *handover)
+{
+    if (handover->path)
+        unlink(handover->path);
+    fedn__blob_unref(handover->blob);
+    fedn__free(handover->path);
+    fedn__free(handover);
+}
+
+/* The one there is goes nowhere any more. A transfer of it that runs still needs it: it is
+ * cancelled and frees it at its end. */
+void fedn__combiner_abandon_partial(fedn__combiner_service *service)
 {
     fedn__handover *handover = service->handover;
 
@@ -163,11 +183,10 @@ static void handover_free(fedn__combiner_service *service)
         return;
     service->handover = NULL;
     fedn__loop_timer_cancel(service->loop, &handover->retry);
-    if (handover->path)
-        unlink(handover->path);
-    fedn__blob_unref(handover->blob);
-    fedn__free(handover->path);
-    fedn__free(handover);
+    if (handover->transfer)
+        fedn__transfer_cancel(handover->transfer);
+    else
+        handover_free(handover);
 }
 
 static void saved(fedn__combiner_service *service, const char *round_id, const char *error)
@@ -178,8 +197,6 @@ static void saved(fedn__combiner_service *service, const char *round_id, const c
     fedn__combiner_service_drain(service);
 }
 
-static void handover_start(fedn__handover *handover);
-
 static void on_handed_over(fedn_status status, const fedn_error *why, uint64_t bytes,
                            void *user_data)
 {
@@ -189,19 +206,15 @@ static void on_handed_over(fedn_status status, const fedn_error *why, uint64_t b
     (void)bytes;
     handover->transfer = NULL;
     transfer_ended(service);
-    if (service->stopping || service->handover != handover) {
-        if (service->handover != handover)
-            fedn__free(handover);
+    if (service->handover != handover) {
+        handover_free(handover);
         return;
     }
     if (status == FEDN_OK) {
         handover->done = 1;
         unlink(handover->path);
         saved(service, handover->round_id, NULL);
-    } else if (fedn_status_is_retryable(status)) {
-        fedn__loop_timer_set(service->loop, &handover->retry,
-                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
-    } else {
+    } else if (!try_again(service, &handover->retry, &handover->tries, status)) {
         saved(service, handover->round_id, why ? why->message : fedn_status_string(status));
     }
 }
@@ -214,19 +227,28 @@ static void handover_start(fedn__handover *handover)
     if (handover->done || handover->transfer || !handover->blob ||
         !fedn__uplink_is_up(service->uplink))
         return;
-    if (fedn__transfer_upload(fedn__uplink_channel(service->uplink), handover->partial_id, NULL,
-                              handover->blob, on_handed_over, handover, &handover->transfer,
-                              &err) == FEDN_OK)
+    fedn_status rc =
+        fedn__transfer_upload(fedn__uplink_channel(service->uplink), handover->partial_id, NULL,
+                              handover->blob, on_handed_over, handover, &handover->transfer, &err);
+    if (rc == FEDN_OK)
         service->transfers++;
-    else
-        fedn__loop_timer_set(service->loop, &handover->retry,
-                             fedn__clock_ns() + (int64_t)RETRY_MS * 1000000);
+    else if (!try_again(service, &handover->retry, &handover->tries, rc))
+        saved(service, handover->round_id, err.message);
 }
 
 static void on_handover_retry(fedn__timer *timer, void *user_data)
 {
     (void)timer;
     handover_start(user_data);
+}
+
+static void remove_partial(const fedn__combiner_service *service, const char *partial_id)
+{
+    char *path = fedn__shelf_partial_path(service->shelf, partial_id);
+
+    if (path)
+        unlink(path);
+    fedn__free(path);
 }
 
 static void on_saved(const fedn__fold_result *result, const char *id, void *user_data)
@@ -236,8 +258,10 @@ static void on_saved(const fedn__fold_result *result, const char *id, void *user
     fedn_error err = result->err;
     fedn_status rc = result->status;
 
-    if (service->stopping || !handover || strcmp(handover->partial_id, id) != 0)
-        return; /* the round was cancelled meanwhile */
+    if (!handover || strcmp(handover->partial_id, id) != 0) {
+        remove_partial(service, id); /* the round was given up meanwhile */
+        return;
+    }
     handover->folded = *result;
     if (rc == FEDN_OK)
         rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
@@ -247,32 +271,11 @@ static void on_saved(const fedn__fold_result *result, const char *id, void *user
         saved(service, handover->round_id, err.message);
 }
 
-/* A transfer of the former round's partial may still run: it is cancelled, and frees itself. */
-static void handover_replace(fedn__combiner_service *service)
-{
-    fedn__handover *before = service->handover;
-
-    if (!before)
-        return;
-    if (!before->transfer) {
-        handover_free(service);
-        return;
-    }
-    service->handover = NULL;
-    fedn__loop_timer_cancel(service->loop, &before->retry);
-    unlink(before->path);
-    fedn__free(before->path);
-    before->path = NULL;
-    fedn__blob_unref(before->blob);
-    before->blob = NULL;
-    fedn__transfer_cancel(before->transfer);
-}
-
 void fedn__combiner_save(fedn__combiner_service *service)
 {
     const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
 
-    handover_replace(service);
+    fedn__combiner_abandon_partial(service);
     fedn__handover *handover = fedn__alloc_zero(sizeof *handover);
     if (handover) {
         fedn__uuid_new_text(handover->partial_id);
@@ -303,11 +306,6 @@ void fedn__combiner_retry_models(fedn__combiner_service *service)
         handover_start(service->handover);
 }
 
-const fedn__handover *fedn__combiner_handover(const fedn__combiner_service *service)
-{
-    return service->handover;
-}
-
 void fedn__combiner_models_stop(fedn__combiner_service *service)
 {
     for (fedn__fetch *fetch = service->fetches, *next; fetch; fetch = next) {
@@ -317,5 +315,5 @@ void fedn__combiner_models_stop(fedn__combiner_service *service)
         else
             fetch_free(fetch);
     }
-    handover_replace(service);
+    fedn__combiner_abandon_partial(service);
 }

@@ -14,7 +14,9 @@
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES   (512 * FEDN__KIB)
-#define BATCH_MS      20 /* how long a record waits for others */
+#define RECORD_BYTES  BATCH_BYTES
+#define BATCH_MS      20   /* how long a record waits for others */
+#define RETRY_MS      1000 /* when the batch could not be sent */
 
 struct fedn__records {
     fedn__loop *loop;
@@ -28,6 +30,12 @@ struct fedn__records {
     int32_t complained;
 };
 
+static void set_timer(fedn__records *records, int64_t ms)
+{
+    fedn__loop_timer_set(records->loop, &records->timer, fedn__clock_ns() + ms * 1000000);
+}
+
+/* On failure the batch stays, and is tried again later. */
 static fedn_status flush(fedn__records *records)
 {
     Fedn__Tier__V1__Events batch = FEDN__TIER__V1__EVENTS__INIT;
@@ -39,18 +47,23 @@ static fedn_status flush(fedn__records *records)
     batch.events = records->places;
     up.body_case = FEDN__TIER__V1__UP__BODY_EVENTS;
     up.events = &batch;
-    fedn_status rc = fedn__uplink_send(records->uplink, &up);
+    fedn_status rc = fedn__uplink_send_record(records->uplink, &up);
     if (rc != FEDN_OK && !records->complained)
-        fedn__log_write(records->log, FEDN_LOG_ERROR, "combiner",
-                        "%u records are dropped: %s (the reducer is away)",
-                        (unsigned)records->count, fedn_status_string(rc));
+        fedn__log_write(records->log, FEDN_LOG_WARNING, "combiner",
+                        "records wait and new ones are turned away: %s",
+                        rc == FEDN_ERR_LIMIT ? "the reducer has not taken up earlier ones"
+                                             : fedn_status_string(rc));
     records->complained = rc != FEDN_OK;
+    if (rc != FEDN_OK) {
+        set_timer(records, RETRY_MS);
+        return rc;
+    }
     for (uint32_t i = 0; i < records->count; i++)
         fedn__free(records->events[i].json);
     records->count = 0;
     records->bytes = 0;
     fedn__loop_timer_cancel(records->loop, &records->timer);
-    return rc;
+    return FEDN_OK;
 }
 
 static void on_timer(fedn__timer *timer, void *user_data)
@@ -77,6 +90,7 @@ void fedn__records_free(fedn__records *records)
 {
     if (!records)
         return;
+    (void)flush(records);
     fedn__loop_timer_cancel(records->loop, &records->timer);
     for (uint32_t i = 0; i < records->count; i++)
         fedn__free(records->events[i].json);
@@ -92,23 +106,22 @@ static fedn_status add(fedn__records *records, const char *entity, json_t *docum
     if (!text)
         return FEDN_ERR_NOMEM;
     uint64_t bytes = strlen(text);
-    if (bytes > BATCH_BYTES) {
-        fedn__free(text);
-        return FEDN_ERR_LIMIT;
-    }
-    fedn_status rc = FEDN_OK;
-    if (records->count == BATCH_RECORDS || records->bytes + bytes > BATCH_BYTES)
+    fedn_status rc = bytes > RECORD_BYTES ? FEDN_ERR_INVALID : FEDN_OK;
+    if (rc == FEDN_OK && (records->count == BATCH_RECORDS || records->bytes + bytes > BATCH_BYTES))
         rc = flush(records);
+    if (rc != FEDN_OK) {
+        fedn__free(text);
+        return rc;
+    }
     if (records->count == 0)
-        fedn__loop_timer_set(records->loop, &records->timer,
-                             fedn__clock_ns() + (int64_t)BATCH_MS * 1000000);
+        set_timer(records, BATCH_MS);
     Fedn__Tier__V1__Event *event = &records->events[records->count];
     fedn__tier__v1__event__init(event);
     event->kind = (char *)(uintptr_t)entity;
     event->json = text;
     records->places[records->count++] = event;
     records->bytes += bytes;
-    return rc;
+    return FEDN_OK;
 }
 
 static json_t *party(const Fedn__Client *client, const char *client_id)

@@ -7,6 +7,8 @@
 #include "core/error.h"
 #include <string.h>
 
+#define RETRY_MS INT64_C(100) /* after a lack of memory */
+
 /* ---- the engine's actions ---- */
 
 static void on_begun(const fedn__fold_result *result, const char *round_id, void *user_data)
@@ -46,12 +48,8 @@ static void on_folded(const fedn__fold_result *result, const char *update_id, vo
     folding *f = user_data;
     fedn__combiner_service *service = f->service;
 
-    fedn__shelf_drop(service->shelf, update_id);
+    fedn__shelf_folded(service->shelf, update_id);
     if (!service->stopping) {
-        if (result->status != FEDN_OK)
-            fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                            "update %s of client %s is refused: %s", update_id, f->client_id,
-                            result->err.message);
         fedn__combiner_engine_folded(service->engine, fedn__clock_ms(), f->client_id, update_id,
                                      result->status == FEDN_OK ? NULL : result->err.message);
         fedn__combiner_service_drain(service);
@@ -63,23 +61,19 @@ static void fold(fedn__combiner_service *service, const fedn__participant *clien
 {
     size_t bytes = strlen(client->id) + 1;
     folding *f = fedn__alloc(sizeof *f + bytes);
-    const char *path = NULL;
-    fedn_error err = {0};
+    const char *path = fedn__shelf_take(service->shelf, client->update_id);
 
-    fedn_status rc =
-        f ? fedn__shelf_update(service->shelf, client->update_id, client->id, &path, &err)
-          : fedn__error_nomem(&err);
-    if (rc == FEDN_OK) {
+    if (f) {
         f->service = service;
         memcpy(f->client_id, client->id, bytes);
-        rc = fedn__fold_add(service->fold, path, client->update_id, client->num_examples, on_folded,
-                            f);
     }
-    if (rc == FEDN_OK)
+    if (f && fedn__fold_add(service->fold, path, client->update_id, client->num_examples, on_folded,
+                            f) == FEDN_OK)
         return;
     fedn__free(f);
+    fedn__shelf_folded(service->shelf, client->update_id);
     fedn__combiner_engine_folded(service->engine, fedn__clock_ms(), client->id, client->update_id,
-                                 rc == FEDN_ERR_NOMEM ? "out of memory" : err.message);
+                                 "out of memory");
 }
 
 static void end_stream(const fedn__combiner_action *action)
@@ -115,7 +109,8 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
         fedn__combiner_save(service);
         break;
     case FEDN__COMBINER_ABANDON:
-        fedn__fold_reset(service->fold);
+        fedn__fold_reset(service->fold); /* if it cannot: the next round begins with it */
+        fedn__combiner_abandon_partial(service);
         break;
     case FEDN__COMBINER_REPORT:
         fedn__combiner_send_report(service, action->text);
@@ -154,9 +149,10 @@ static void on_tick(fedn__timer *timer, void *user_data)
 {
     fedn__combiner_service *service = user_data;
 
-    (void)timer;
-    fedn__combiner_engine_tick(service->engine, fedn__clock_ms());
+    fedn_status rc = fedn__combiner_engine_tick(service->engine, fedn__clock_ms());
     fedn__combiner_service_drain(service);
+    if (rc != FEDN_OK) /* not again at once, which would be for ever */
+        fedn__loop_timer_set(service->loop, timer, fedn__clock_ns() + RETRY_MS * 1000000);
 }
 
 /* ---- models for and from clients ---- */
@@ -176,10 +172,11 @@ static void stored_upload(void *user_data, const char *id, fedn_status status, u
 {
     fedn__combiner_service *service = user_data;
 
+    (void)bytes;
     if (status != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "upload of %s: %s", id,
                         err ? err->message : fedn_status_string(status));
-    fedn__shelf_stored(service->shelf, id, status == FEDN_OK, bytes);
+    fedn__shelf_stored(service->shelf, id, status == FEDN_OK);
 }
 
 static fedn_status find_model(void *user_data, fedn__call *call, const char *id, fedn__blob **ret,
@@ -196,9 +193,7 @@ static fedn_status find_model(void *user_data, fedn__call *call, const char *id,
 static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
 {
     const fedn__combiner_options *o = &service->options;
-    fedn__shelf_limits limits = {.max_model_bytes = o->max_model_bytes,
-                                 .max_uploads = o->max_uploads,
-                                 .max_waiting = o->max_clients};
+    fedn__shelf_limits limits = {.max_uploads = o->max_uploads, .max_waiting = o->max_clients};
     fedn__combiner_settings settings = {.max_clients = o->max_clients,
                                         .liveness_ms = o->liveness_ms};
     fedn__uplink_options uplink = {.target = o->reducer,
@@ -210,7 +205,6 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
                                    .reconnect_max_ms = o->reconnect_max_ms,
                                    .log = service->log};
     static const fedn__uplink_events events = {.up = fedn__combiner_link_up,
-                                               .down = fedn__combiner_link_down,
                                                .message = fedn__combiner_from_above};
 
     fedn_status rc = fedn__shelf_open(o->state_dir, &limits, &service->shelf, err);
@@ -284,18 +278,20 @@ static void uplink_gone(void *user_data)
         fedn__flag_set(&service->quiet);
 }
 
-/* Task streams are open for life: without this a stop would wait for its bound every time. */
+/* Task streams and watches are open for life: without this a stop would wait for its bound every
+ * time. */
 static void end_streams(void *arg)
 {
     fedn__combiner_service *service = arg;
     const fedn__roster *roster =
         service->engine ? fedn__combiner_engine_roster(service->engine) : NULL;
 
+    fedn__health_stop(&service->health);
     for (int32_t list = 0; roster && list < 2; list++) {
         for (fedn__participant *c = roster->lists[list].oldest; c; c = c->newer) {
             fedn__held_call *held = (fedn__held_call *)(uintptr_t)c->stream;
             if (held)
-                fedn__call_finish(held->call, FEDN__RPC_UNAVAILABLE, "the combiner is stopping");
+                fedn__call_finish(held->call, FEDN__RPC_UNAVAILABLE, FEDN__COMBINER_STOPPING);
         }
     }
 }
@@ -308,11 +304,11 @@ static void begin_stop(void *arg)
     fedn__loop_timer_cancel(service->loop, &service->engine_timer);
     fedn__loop_timer_cancel(service->loop, &service->roster_pacer.timer);
     fedn__loop_timer_cancel(service->loop, &service->progress_pacer.timer);
-    fedn__records_free(service->records);
+    fedn__records_free(service->records); /* sends what it has */
     service->records = NULL;
     fedn__combiner_models_stop(service);
     if (service->uplink)
-        fedn__uplink_close(service->uplink, uplink_gone, service);
+        fedn__uplink_close(service->uplink, service->options.drain_ms, uplink_gone, service);
     else
         uplink_gone(service);
 }

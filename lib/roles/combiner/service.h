@@ -11,6 +11,7 @@
 #include "roles/combiner/records.h"
 #include "roles/combiner/shelf.h"
 #include "roles/combiner/uplink.h"
+#include "roles/health.h"
 #include "rpc/server.h"
 #include "rpc/transfer.h"
 
@@ -65,11 +66,12 @@ typedef struct fedn__combiner_service {
     fedn__map changed;               /* client ids whose state the tier above has not heard of */
     struct fedn__handover *handover; /* the partial on its way up; NULL: none */
     struct fedn__fetch *fetches;
-    uint32_t transfers; /* of models, that still run */
-    int32_t draining;
-    int32_t stopping;
-    fedn__flag quiet; /* uplink and transfers are gone */
-    int32_t uplink_gone;
+    fedn__health health;
+    uint32_t transfers;  /* of models, that still run */
+    int32_t draining;    /* actions are being carried out */
+    int32_t stopping;    /* nothing leads to anything any more */
+    int32_t uplink_gone; /* with `transfers` 0: quiet */
+    fedn__flag quiet;
 } fedn__combiner_service;
 
 fedn_status fedn__combiner_service_start(fedn__combiner_service *service,
@@ -82,7 +84,8 @@ void fedn__combiner_service_stop(fedn__combiner_service *service);
 void fedn__combiner_service_drain(fedn__combiner_service *service);
 
 /* methods.c: the table of RPCs. */
-#define FEDN__COMBINER_METHODS 20
+#define FEDN__COMBINER_METHODS  15
+#define FEDN__COMBINER_STOPPING "the combiner is stopping"
 uint32_t fedn__combiner_methods(fedn__combiner_service *service,
                                 fedn__method ret[FEDN__COMBINER_METHODS]);
 void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action);
@@ -90,8 +93,7 @@ void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_
 
 /* upstream.c: what goes to and comes from the tier above. */
 void fedn__combiner_from_above(void *service, const Fedn__Tier__V1__Down *message);
-void fedn__combiner_link_up(void *service, int32_t fresh);
-void fedn__combiner_link_down(void *service);
+void fedn__combiner_link_up(void *service);
 void fedn__combiner_note_roster(fedn__combiner_service *service, const fedn__participant *client);
 void fedn__combiner_note_progress(fedn__combiner_service *service);
 void fedn__combiner_send_report(fedn__combiner_service *service, const char *error);
@@ -101,9 +103,9 @@ void fedn__combiner_pacers_init(fedn__combiner_service *service);
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);
 void fedn__combiner_save(fedn__combiner_service *service);
 void fedn__combiner_retry_models(fedn__combiner_service *service);
+/* The round was given up: its partial, if there is one, goes nowhere. */
+void fedn__combiner_abandon_partial(fedn__combiner_service *service);
 void fedn__combiner_models_stop(fedn__combiner_service *service);
-/* Of the partial that was handed over last. */
-const struct fedn__handover *fedn__combiner_handover(const fedn__combiner_service *service);
 
 typedef struct fedn__handover {
     fedn__combiner_service *service;
@@ -113,6 +115,7 @@ typedef struct fedn__handover {
     fedn__blob *blob;
     fedn__transfer *transfer; /* NULL: waits for the link */
     fedn__timer retry;
+    uint32_t tries;
     fedn__fold_result folded;
     int32_t done; /* the tier above has it */
 } fedn__handover;

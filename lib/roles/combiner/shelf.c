@@ -6,19 +6,21 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/map.h"
-#include "core/text.h"
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MODELS_KEPT 3 /* global models: the present one, the next, one for who is slow */
+#define MODELS_KEPT 6 /* global models: the round's, those of validations and predictions */
+
+enum { RECEIVING, WAITING, FOLDING };
 
 typedef struct update {
-    struct update *next; /* complete ones, oldest first */
+    struct update *next; /* of those that wait, oldest first */
     struct update *previous;
     char id[FEDN__UUID_TEXT];
     char *owner;
     char *path;
-    int32_t complete;
+    int32_t state;
 } update;
 
 typedef struct model {
@@ -32,11 +34,11 @@ struct fedn__shelf {
     int lock_fd;
     fedn__shelf_limits limits;
     fedn__map updates;
-    update *oldest; /* of the complete ones */
+    update *oldest; /* of those that wait */
     update *newest;
     uint32_t receiving;
     uint32_t waiting;
-    model models[MODELS_KEPT]; /* newest first */
+    model models[MODELS_KEPT]; /* used last first */
 };
 
 static const char *const dir_names[3] = {"updates", "models", "partials"};
@@ -107,9 +109,9 @@ void fedn__shelf_close(fedn__shelf *shelf)
     fedn__free(shelf);
 }
 
-static void link_complete(fedn__shelf *shelf, update *u)
+static void begin_waiting(fedn__shelf *shelf, update *u)
 {
-    u->complete = 1;
+    u->state = WAITING;
     u->previous = shelf->newest;
     u->next = NULL;
     if (shelf->newest)
@@ -120,7 +122,7 @@ static void link_complete(fedn__shelf *shelf, update *u)
     shelf->waiting++;
 }
 
-static void unlink_complete(fedn__shelf *shelf, update *u)
+static void end_waiting(fedn__shelf *shelf, update *u)
 {
     if (u->previous)
         u->previous->next = u->next;
@@ -135,12 +137,18 @@ static void unlink_complete(fedn__shelf *shelf, update *u)
 
 static void forget(fedn__shelf *shelf, update *u)
 {
-    if (u->complete)
-        unlink_complete(shelf, u);
-    else
+    if (u->state == WAITING)
+        end_waiting(shelf, u);
+    else if (u->state == RECEIVING)
         shelf->receiving--;
     fedn__map_remove(&shelf->updates, u->id);
     update_free(u);
+}
+
+static void discard(fedn__shelf *shelf, update *u)
+{
+    unlink(u->path);
+    forget(shelf, u);
 }
 
 /* Why an id that is known cannot be uploaded now; FEDN_OK if it may be replaced. */
@@ -149,12 +157,12 @@ static fedn_status check_known(const update *u, const char *owner, fedn_error *e
     if (strcmp(u->owner, owner) != 0)
         return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client",
                            u->id);
-    if (!u->complete)
-        return fedn__error(err, FEDN_ERR_STATE, "model update %s is being uploaded already", u->id);
+    if (u->state == FOLDING)
+        return fedn__error(err, FEDN_ERR_STATE, "model update %s is being folded", u->id);
     return FEDN_OK;
 }
 
-static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *owner, update **ret,
+static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *owner,
                               fedn_error *err)
 {
     update *u = fedn__alloc_zero(sizeof *u);
@@ -168,7 +176,6 @@ static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *ow
         return fedn__error_nomem(err);
     }
     shelf->receiving++;
-    *ret = u;
     return FEDN_OK;
 }
 
@@ -176,76 +183,105 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
                                char **ret_path, fedn_error *err)
 {
     update *u = fedn__map_get(&shelf->updates, id);
+    int32_t receiving = u && u->state == RECEIVING;
     fedn_status rc = FEDN_OK;
 
     *ret_path = NULL;
     if (u)
         rc = check_known(u, owner, err);
-    if (rc == FEDN_OK && shelf->receiving >= shelf->limits.max_uploads)
+    if (rc == FEDN_OK && !receiving && shelf->receiving >= shelf->limits.max_uploads)
         rc = fedn__error(err, FEDN_ERR_UNAVAILABLE,
                          "combiner.max_uploads %u uploads are in progress: try again",
                          (unsigned)shelf->limits.max_uploads);
     if (rc != FEDN_OK)
         return rc;
-    if (u) {
-        unlink_complete(shelf, u);
-        u->complete = 0;
+    *ret_path = fedn__fs_join(shelf->dirs[0], id);
+    if (!*ret_path)
+        return fedn__error_nomem(err);
+    if (!u)
+        rc = add_update(shelf, id, owner, err);
+    else if (!receiving) {
+        end_waiting(shelf, u);
+        u->state = RECEIVING;
         shelf->receiving++;
-    } else {
-        rc = add_update(shelf, id, owner, &u, err);
     }
-    if (rc == FEDN_OK && !(*ret_path = fedn__strdup(u->path))) {
-        forget(shelf, u);
-        rc = fedn__error_nomem(err);
+    if (rc != FEDN_OK) {
+        fedn__free(*ret_path);
+        *ret_path = NULL;
     }
     return rc;
 }
 
-void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok, uint64_t bytes)
+/* A file that nobody knows: its entry went with an upload that this one was to replace. */
+static void remove_stray(const fedn__shelf *shelf, const char *id)
+{
+    char *path = fedn__fs_join(shelf->dirs[0], id);
+
+    if (path)
+        unlink(path);
+    fedn__free(path);
+}
+
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok)
 {
     update *u = fedn__map_get(&shelf->updates, id);
 
-    (void)bytes;
-    if (!u || u->complete)
+    if (!u) {
+        remove_stray(shelf, id);
+        return;
+    }
+    if (u->state != RECEIVING)
         return;
     if (!ok) {
-        unlink(u->path);
-        forget(shelf, u);
+        discard(shelf, u);
         return;
     }
     shelf->receiving--;
-    link_complete(shelf, u);
+    begin_waiting(shelf, u);
     /* updates that were never announced do not fill the disk */
-    if (shelf->waiting > shelf->limits.max_waiting) {
-        unlink(shelf->oldest->path);
-        forget(shelf, shelf->oldest);
-    }
+    if (shelf->waiting > shelf->limits.max_waiting)
+        discard(shelf, shelf->oldest);
 }
 
-fedn_status fedn__shelf_update(fedn__shelf *shelf, const char *id, const char *owner,
-                               const char **ret_path, fedn_error *err)
+fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
+                              fedn_error *err)
 {
     const update *u = fedn__map_get(&shelf->updates, id);
 
-    *ret_path = NULL;
     if (!u)
         return fedn__error(err, FEDN_ERR_NOT_FOUND, "model update %s was not uploaded", id);
     if (*u->owner && strcmp(u->owner, owner) != 0)
         return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client", id);
-    if (!u->complete)
-        return fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
-    *ret_path = u->path;
+    if (u->state != WAITING)
+        return fedn__error(err, FEDN_ERR_STATE, "model update %s is still being %s", id,
+                           u->state == FOLDING ? "folded" : "uploaded");
     return FEDN_OK;
+}
+
+const char *fedn__shelf_take(fedn__shelf *shelf, const char *id)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+
+    assert(u && u->state == WAITING);
+    end_waiting(shelf, u);
+    u->state = FOLDING;
+    return u->path;
+}
+
+void fedn__shelf_folded(fedn__shelf *shelf, const char *id)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+
+    assert(u && u->state == FOLDING);
+    discard(shelf, u);
 }
 
 void fedn__shelf_drop(fedn__shelf *shelf, const char *id)
 {
     update *u = fedn__map_get(&shelf->updates, id);
 
-    if (!u || !u->complete)
-        return; /* one in progress is ended by its call */
-    unlink(u->path);
-    forget(shelf, u);
+    if (u && u->state == WAITING)
+        discard(shelf, u);
 }
 
 char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
@@ -253,9 +289,10 @@ char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
     return fedn__fs_join(shelf->dirs[1], id);
 }
 
-char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id)
+static void put_first(fedn__shelf *shelf, const model *m, uint32_t from)
 {
-    return fedn__fs_join(shelf->dirs[2], id);
+    memmove(&shelf->models[1], &shelf->models[0], from * sizeof shelf->models[0]);
+    shelf->models[0] = *m;
 }
 
 fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err)
@@ -266,13 +303,12 @@ fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error
         return fedn__error_nomem(err);
     fedn_status rc = fedn__blob_from_file(fresh.path, &fresh.blob, err);
     if (rc != FEDN_OK) {
-        fedn__free(fresh.path);
+        model_done(&fresh);
         return rc;
     }
     memcpy(fresh.id, id, sizeof fresh.id);
     model_done(&shelf->models[MODELS_KEPT - 1]); /* readers keep their reference */
-    memmove(&shelf->models[1], &shelf->models[0], (MODELS_KEPT - 1) * sizeof shelf->models[0]);
-    shelf->models[0] = fresh;
+    put_first(shelf, &fresh, MODELS_KEPT - 1);
     return FEDN_OK;
 }
 
@@ -280,10 +316,17 @@ fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **r
 {
     *ret = NULL;
     for (uint32_t i = 0; i < MODELS_KEPT; i++) {
-        if (shelf->models[i].path && strcmp(shelf->models[i].id, id) == 0) {
-            *ret = fedn__blob_ref(shelf->models[i].blob);
+        model found = shelf->models[i];
+        if (found.path && strcmp(found.id, id) == 0) {
+            *ret = fedn__blob_ref(found.blob);
+            put_first(shelf, &found, i);
             return FEDN_OK;
         }
     }
     return fedn__error(err, FEDN_ERR_NOT_FOUND, "model %s is not here", id);
+}
+
+char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id)
+{
+    return fedn__fs_join(shelf->dirs[2], id);
 }

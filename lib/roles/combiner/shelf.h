@@ -10,7 +10,6 @@
 typedef struct fedn__shelf fedn__shelf;
 
 typedef struct fedn__shelf_limits {
-    uint64_t max_model_bytes;
     uint32_t max_uploads; /* in progress */
     uint32_t max_waiting; /* complete, not announced yet */
 } fedn__shelf_limits;
@@ -20,22 +19,28 @@ fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, 
                              fedn_error *err);
 void fedn__shelf_close(fedn__shelf *shelf);
 
-/* A client begins to upload an update: where to. `owner` is who calls; "" if it did not say.
- * FEDN_ERR_DENIED: the id is somebody else's; FEDN_ERR_STATE: it is being uploaded or in use;
- * FEDN_ERR_LIMIT. Caller frees the path. */
+/* A client begins to upload an update: where to. `owner` is who calls; "" if it did not say. An
+ * upload of the same owner under the same id gives way. FEDN_ERR_DENIED: the id is somebody else's;
+ * FEDN_ERR_STATE: it is being folded; FEDN_ERR_UNAVAILABLE: too many uploads. Caller frees the
+ * path. */
 fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
                                char **ret_path, fedn_error *err);
 /* The upload is complete (ok 1), or nothing of it is left. */
-void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok, uint64_t bytes);
-/* The file of a complete update of this owner; the path is the shelf's. FEDN_ERR_NOT_FOUND,
- * FEDN_ERR_STATE still being uploaded, FEDN_ERR_DENIED another owner's. */
-fedn_status fedn__shelf_update(fedn__shelf *shelf, const char *id, const char *owner,
-                               const char **ret_path, fedn_error *err);
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok);
+/* Is there a complete update of this owner? FEDN_ERR_NOT_FOUND, FEDN_ERR_STATE still being uploaded
+ * or folded, FEDN_ERR_DENIED another owner's. */
+fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
+                              fedn_error *err);
+/* Takes one that passed the check for folding: it stays until fedn__shelf_folded(). The path is the
+ * shelf's. */
+const char *fedn__shelf_take(fedn__shelf *shelf, const char *id);
+void fedn__shelf_folded(fedn__shelf *shelf, const char *id);
+/* Removes a complete update that is not being folded. */
 void fedn__shelf_drop(fedn__shelf *shelf, const char *id);
 
 /* Global models. Path for a download; caller frees. */
 char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id);
-/* A file that was downloaded to that path; the newest few are kept. */
+/* A file that was downloaded to that path; those used last are kept. */
 fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err);
 /* New reference, or FEDN_ERR_NOT_FOUND. */
 fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret,

@@ -15,6 +15,8 @@
 #define PROTOCOL         1
 #define RECONNECT_MIN_MS 100
 #define WAITING_BYTES    (64 * FEDN__MIB) /* kept for a peer that is away */
+#define RESERVED_BYTES   (16 * FEDN__MIB) /* of it, for what is no record */
+#define AHEAD            4                /* messages on the stream that are not written yet */
 #define ATTACH           "/fedn.tier.v1.Tier/Attach"
 
 struct fedn__uplink {
@@ -26,13 +28,18 @@ struct fedn__uplink {
     fedn__channel *channel;
     fedn__stream *stream; /* open or opening; NULL between two tries */
     fedn__link link;
-    fedn__timer retry;
+    const fedn__link_item *unsent; /* the next to go out on the present stream */
+    uint64_t sent_seq;             /* the last that went */
+    uint32_t ahead;
+    fedn__blob *nothing; /* what a message is followed by */
+    fedn__timer timer;   /* the next try, or the end of a close's grace */
     char link_id[FEDN__UUID_TEXT];
     char reducer_id[FEDN__LIMIT_NAME_BYTES + 1];
     int64_t pause_ms;
     uint32_t port;
-    int32_t up; /* Welcome has come */
-    int32_t complained;
+    int32_t up;         /* Welcome has come */
+    int32_t complained; /* that the link is down; that it is refused */
+    int32_t refused;
     int32_t closing;
     void (*gone)(void *user_data);
     void *gone_data;
@@ -40,10 +47,15 @@ struct fedn__uplink {
 
 static void dial(fedn__uplink *uplink);
 
-static void on_retry(fedn__timer *timer, void *user_data)
+static void on_timer(fedn__timer *timer, void *user_data)
 {
+    fedn__uplink *uplink = user_data;
+
     (void)timer;
-    dial(user_data);
+    if (!uplink->closing)
+        dial(uplink);
+    else if (uplink->stream)
+        fedn__stream_cancel(uplink->stream);
 }
 
 static fedn_status keep_texts(fedn__uplink *uplink, fedn_error *err)
@@ -64,6 +76,7 @@ static fedn_status keep_texts(fedn__uplink *uplink, fedn_error *err)
 static void uplink_free(fedn__uplink *uplink)
 {
     fedn__channel_free(uplink->channel);
+    fedn__blob_unref(uplink->nothing);
     fedn__link_done(&uplink->link);
     for (uint32_t i = 0; i < 5; i++)
         fedn__free(uplink->texts[i]);
@@ -82,12 +95,14 @@ fedn_status fedn__uplink_new(fedn__loop *loop, const fedn__uplink_options *optio
     uplink->options = *options;
     uplink->events = *events;
     uplink->user_data = user_data;
-    uplink->retry.fn = on_retry;
-    uplink->retry.user_data = uplink;
+    uplink->timer.fn = on_timer;
+    uplink->timer.user_data = uplink;
     uplink->pause_ms = RECONNECT_MIN_MS;
     fedn__link_init(&uplink->link, WAITING_BYTES);
     fedn__uuid_new_text(uplink->link_id);
     fedn_status rc = keep_texts(uplink, err);
+    if (rc == FEDN_OK)
+        rc = fedn__blob_copy("", 0, &uplink->nothing, err);
     if (rc == FEDN_OK) {
         const char *const metadata[] = {"combiner", uplink->options.name, NULL};
         fedn__channel_options channel = {.target = uplink->options.target,
@@ -112,7 +127,7 @@ static void retry_later(fedn__uplink *uplink)
     fedn__uuid_new(&random);
     int64_t jitter = uplink->pause_ms * random.bytes[0] / 256;
     int64_t due_ms = uplink->pause_ms / 2 + jitter;
-    fedn__loop_timer_set(uplink->loop, &uplink->retry, fedn__clock_ns() + due_ms * 1000000);
+    fedn__loop_timer_set(uplink->loop, &uplink->timer, fedn__clock_ns() + due_ms * 1000000);
     uplink->pause_ms *= 2;
     if (uplink->pause_ms > uplink->options.reconnect_max_ms)
         uplink->pause_ms = uplink->options.reconnect_max_ms;
@@ -121,12 +136,14 @@ static void retry_later(fedn__uplink *uplink)
 static void on_closed(fedn__stream *stream, int32_t rpc, const char *details, void *user_data)
 {
     fedn__uplink *uplink = user_data;
-    int32_t was_up = uplink->up;
 
     (void)stream;
     uplink->stream = NULL;
     uplink->up = 0;
+    uplink->unsent = NULL;
+    uplink->ahead = 0;
     if (uplink->closing) {
+        fedn__loop_timer_cancel(uplink->loop, &uplink->timer);
         if (uplink->gone)
             uplink->gone(uplink->gone_data);
         uplink_free(uplink);
@@ -137,53 +154,106 @@ static void on_closed(fedn__stream *stream, int32_t rpc, const char *details, vo
                         "no link to the reducer at %s: %s: %s; trying again",
                         uplink->options.target, fedn__rpc_name(rpc), details);
     uplink->complained = 1;
-    if (was_up)
-        uplink->events.down(uplink->user_data);
     retry_later(uplink);
 }
 
-static void send_kept(fedn__uplink *uplink, const fedn__link_item *item)
+static void hang_up(fedn__uplink *uplink)
 {
-    Fedn__Tier__V1__Up *message = fedn__tier__v1__up__unpack(NULL, (size_t)item->bytes, item->data);
-
-    if (!message) {
-        fedn__stream_cancel(uplink->stream);
-        return;
-    }
-    message->seq = item->seq;
-    message->ack = uplink->link.last_seen;
-    if (fedn__stream_send(uplink->stream, &message->base) != FEDN_OK)
-        fedn__stream_cancel(uplink->stream);
-    fedn__tier__v1__up__free_unpacked(message, NULL);
+    uplink->up = 0;
+    uplink->unsent = NULL;
+    fedn__stream_cancel(uplink->stream);
 }
 
-static void on_welcome(fedn__uplink *uplink, const Fedn__Tier__V1__Welcome *welcome)
+static void on_sent(fedn__stream *stream, void *user_data);
+
+static fedn_status send_item(fedn__uplink *uplink, const fedn__link_item *item)
+{
+    uint8_t *message = fedn__alloc(FEDN__LINK_STAMP_BYTES + item->bytes);
+
+    if (!message)
+        return FEDN_ERR_NOMEM;
+    uint64_t bytes = fedn__link_stamp(item->seq, uplink->link.last_seen, message);
+    memcpy(message + bytes, item->data, (size_t)item->bytes);
+    fedn_status rc = fedn__stream_send_blob(uplink->stream, message, bytes + item->bytes,
+                                            uplink->nothing, 0, 0, on_sent, uplink);
+    fedn__free(message);
+    return rc;
+}
+
+/* A few messages at a time: a stream's queue is shorter than what may wait after a long cut. */
+static void send_on(fedn__uplink *uplink)
+{
+    while (uplink->up && uplink->unsent && uplink->ahead < AHEAD) {
+        if (send_item(uplink, uplink->unsent) != FEDN_OK) {
+            /* what was kept goes out on the next stream */
+            hang_up(uplink);
+            return;
+        }
+        uplink->ahead++;
+        uplink->sent_seq = uplink->unsent->seq;
+        uplink->unsent = uplink->unsent->next;
+    }
+    if (uplink->closing && uplink->up && !uplink->unsent)
+        fedn__stream_end_sending(uplink->stream);
+}
+
+static void on_sent(fedn__stream *stream, void *user_data)
+{
+    fedn__uplink *uplink = user_data;
+
+    (void)stream;
+    uplink->ahead--;
+    send_on(uplink);
+}
+
+static void link_anew(fedn__uplink *uplink, const char *why)
+{
+    fedn__log_write(uplink->options.log, FEDN_LOG_ERROR, "combiner",
+                    "the reducer at %s %s: linking anew", uplink->options.target, why);
+    uplink->complained = 1;
+    hang_up(uplink);
+}
+
+static void on_refused(fedn__uplink *uplink, const char *why)
+{
+    if (!uplink->refused)
+        fedn__log_write(uplink->options.log, FEDN_LOG_ERROR, "combiner",
+                        "the reducer at %s refuses: %s", uplink->options.target, why);
+    uplink->refused = 1;
+    uplink->complained = 1;
+    hang_up(uplink);
+}
+
+static void on_welcome(fedn__uplink *uplink, const Fedn__Tier__V1__Welcome *welcome, uint64_t ack)
 {
     if (*welcome->refused) {
-        fedn__log_write(uplink->options.log, FEDN_LOG_ERROR, "combiner",
-                        "the reducer at %s refuses: %s", uplink->options.target, welcome->refused);
-        uplink->complained = 1;
-        fedn__stream_cancel(uplink->stream);
+        on_refused(uplink, welcome->refused);
         return;
     }
-    /* another reducer, or one that has lost its memory of this link */
-    int32_t fresh = strcmp(uplink->reducer_id, welcome->reducer_id) != 0 ||
-                    !fedn__link_continues(&uplink->link, welcome->last_seq_seen);
-    if (fresh) {
+    /* another reducer, or one that has lost its memory of this link, numbers from 1 */
+    if (strcmp(uplink->reducer_id, welcome->reducer_id) != 0) {
         fedn__link_renumber(&uplink->link);
         snprintf(uplink->reducer_id, sizeof uplink->reducer_id, "%s", welcome->reducer_id);
     }
+    if (!fedn__link_continues(&uplink->link, welcome->last_seq_seen)) {
+        /* the other side is made to forget the link too */
+        fedn__uuid_new_text(uplink->link_id);
+        uplink->reducer_id[0] = 0;
+        link_anew(uplink, "has seen other messages than were sent");
+        return;
+    }
+    uplink->sent_seq = welcome->last_seq_seen;
+    fedn__link_acked(&uplink->link, ack < uplink->sent_seq ? ack : uplink->sent_seq);
+    uplink->unsent = fedn__link_after(&uplink->link, uplink->sent_seq);
     if (uplink->complained)
         fedn__log_write(uplink->options.log, FEDN_LOG_INFO, "combiner",
                         "linked to the reducer at %s", uplink->options.target);
     uplink->up = 1;
-    uplink->complained = 0;
+    uplink->complained = uplink->refused = 0;
     uplink->pause_ms = RECONNECT_MIN_MS;
-    const fedn__link_item *item =
-        fedn__link_resend(&uplink->link, fresh ? 0 : welcome->last_seq_seen);
-    for (; item && uplink->stream; item = item->next)
-        send_kept(uplink, item);
-    uplink->events.up(uplink->user_data, fresh);
+    send_on(uplink);
+    if (uplink->up)
+        uplink->events.up(uplink->user_data);
 }
 
 static void on_message(fedn__stream *stream, const ProtobufCMessage *base, void *user_data)
@@ -191,25 +261,26 @@ static void on_message(fedn__stream *stream, const ProtobufCMessage *base, void 
     fedn__uplink *uplink = user_data;
     const Fedn__Tier__V1__Down *message = (const Fedn__Tier__V1__Down *)base;
 
+    (void)stream;
     if (uplink->closing)
         return;
-    fedn__link_acked(&uplink->link, message->ack);
-    if (message->body_case == FEDN__TIER__V1__DOWN__BODY_WELCOME) {
-        if (!uplink->up)
-            on_welcome(uplink, message->welcome);
+    if (!uplink->up) {
+        if (message->body_case == FEDN__TIER__V1__DOWN__BODY_WELCOME)
+            on_welcome(uplink, message->welcome, message->ack);
+        else
+            link_anew(uplink, "does not begin with a welcome");
         return;
     }
-    if (message->body_case == FEDN__TIER__V1__DOWN__BODY__NOT_SET)
+    fedn__link_acked(&uplink->link,
+                     message->ack < uplink->sent_seq ? message->ack : uplink->sent_seq);
+    if (message->body_case == FEDN__TIER__V1__DOWN__BODY__NOT_SET ||
+        message->body_case == FEDN__TIER__V1__DOWN__BODY_WELCOME)
         return; /* an acknowledgement only, or a body of a later protocol */
     int32_t order = fedn__link_accept(&uplink->link, message->seq);
-    if (order > 0) {
+    if (order > 0)
         uplink->events.message(uplink->user_data, message);
-    } else if (order < 0) {
-        fedn__log_write(uplink->options.log, FEDN_LOG_ERROR, "combiner",
-                        "the reducer skipped messages before number %llu: linking anew",
-                        (unsigned long long)message->seq);
-        fedn__stream_cancel(stream);
-    }
+    else if (order < 0)
+        link_anew(uplink, "skipped messages");
 }
 
 static fedn_status send_hello(fedn__uplink *uplink)
@@ -258,39 +329,57 @@ void fedn__uplink_start(fedn__uplink *uplink, uint32_t port)
     dial(uplink);
 }
 
-void fedn__uplink_close(fedn__uplink *uplink, void (*gone)(void *user_data), void *user_data)
+void fedn__uplink_close(fedn__uplink *uplink, int64_t grace_ms, void (*gone)(void *user_data),
+                        void *user_data)
 {
-    fedn__loop_timer_cancel(uplink->loop, &uplink->retry);
+    fedn__loop_timer_cancel(uplink->loop, &uplink->timer);
     uplink->closing = 1;
     uplink->gone = gone;
     uplink->gone_data = user_data;
-    if (uplink->stream) {
+    if (!uplink->stream) {
+        gone(user_data);
+        uplink_free(uplink);
+        return;
+    }
+    if (!uplink->up || fedn__loop_timer_set(uplink->loop, &uplink->timer,
+                                            fedn__clock_ns() + grace_ms * 1000000) != FEDN_OK) {
         fedn__stream_cancel(uplink->stream);
         return;
     }
-    if (gone)
-        gone(user_data);
-    uplink_free(uplink);
+    send_on(uplink);
 }
 
-fedn_status fedn__uplink_send(fedn__uplink *uplink, Fedn__Tier__V1__Up *message)
+static fedn_status keep(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message, uint64_t reserved)
 {
-    fedn_status rc = FEDN_OK;
-
-    message->seq = uplink->link.next_seq;
-    message->ack = uplink->link.last_seen;
     size_t bytes = fedn__tier__v1__up__get_packed_size(message);
-    uint8_t *packed = fedn__alloc(bytes);
+    uint8_t *packed = NULL;
+
+    if (bytes > FEDN__LIMIT_TIER_BYTES - FEDN__LINK_STAMP_BYTES)
+        return FEDN_ERR_INVALID; /* the other side would not take it, ever */
+    if (uplink->link.held_bytes + bytes + reserved > WAITING_BYTES)
+        return FEDN_ERR_LIMIT;
+    packed = fedn__alloc(bytes);
     if (!packed)
         return FEDN_ERR_NOMEM;
     fedn__tier__v1__up__pack(message, packed);
-    rc = fedn__link_add(&uplink->link, packed, bytes);
+    fedn_status rc = fedn__link_add(&uplink->link, packed, bytes);
     fedn__free(packed);
-    /* a stream that cannot take it is cut; what was kept goes out on the next one */
-    if (rc == FEDN_OK && uplink->up && uplink->stream &&
-        fedn__stream_send(uplink->stream, &message->base) != FEDN_OK)
-        fedn__stream_cancel(uplink->stream);
-    return rc;
+    if (rc != FEDN_OK)
+        return rc;
+    if (uplink->up && !uplink->unsent)
+        uplink->unsent = uplink->link.newest;
+    send_on(uplink);
+    return FEDN_OK;
+}
+
+fedn_status fedn__uplink_send(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message)
+{
+    return keep(uplink, message, 0);
+}
+
+fedn_status fedn__uplink_send_record(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message)
+{
+    return keep(uplink, message, RESERVED_BYTES);
 }
 
 int32_t fedn__uplink_is_up(const fedn__uplink *uplink)

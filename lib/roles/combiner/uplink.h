@@ -4,6 +4,7 @@
 #ifndef FEDN__ROLES_COMBINER_UPLINK_H
 #define FEDN__ROLES_COMBINER_UPLINK_H
 
+#include "core/blob.h"
 #include "fedn_tier.pb-c.h"
 #include "rpc/channel.h"
 
@@ -21,9 +22,8 @@ typedef struct fedn__uplink_options {
 } fedn__uplink_options;
 
 typedef struct fedn__uplink_events {
-    /* the link is there; `fresh` 1: the other side knows nothing of what was sent before */
-    void (*up)(void *user_data, int32_t fresh);
-    void (*down)(void *user_data);
+    /* the link is there, for the first time or again: the other side counts no client as active */
+    void (*up)(void *user_data);
     /* each message once, in order */
     void (*message)(void *user_data, const Fedn__Tier__V1__Down *message);
 } fedn__uplink_events;
@@ -34,12 +34,16 @@ fedn_status fedn__uplink_new(fedn__loop *loop, const fedn__uplink_options *optio
                              fedn_error *err);
 /* Dials. `port` is the one that clients are told. */
 void fedn__uplink_start(fedn__uplink *uplink, uint32_t port);
-/* No more events; memory goes when the stream has ended, which `gone` tells. */
-void fedn__uplink_close(fedn__uplink *uplink, void (*gone)(void *user_data), void *user_data);
+/* No more events. While the link is up the other side has grace_ms to take up what waits; memory
+ * goes when the stream has ended, which `gone` tells. */
+void fedn__uplink_close(fedn__uplink *uplink, int64_t grace_ms, void (*gone)(void *user_data),
+                        void *user_data);
 
 /* Keeps the message (its body is set, numbers are filled in here) until the other side has it.
- * FEDN_ERR_LIMIT: too much is waiting. */
-fedn_status fedn__uplink_send(fedn__uplink *uplink, Fedn__Tier__V1__Up *message);
+ * FEDN_ERR_LIMIT: too much is waiting; FEDN_ERR_NOMEM. */
+fedn_status fedn__uplink_send(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message);
+/* The same for what may wait or be refused: it leaves room for the messages that may not. */
+fedn_status fedn__uplink_send_record(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message);
 int32_t fedn__uplink_is_up(const fedn__uplink *uplink);
 fedn__channel *fedn__uplink_channel(fedn__uplink *uplink); /* for models */
 

@@ -9,15 +9,19 @@
 #include <string.h>
 
 #define PACE_MS      100
-#define MOST_CHANGES 1000 /* in one roster message */
+#define MOST_CHANGES 1000                                      /* in one roster message */
+#define REPORT_BYTES (FEDN__LIMIT_TIER_BYTES - 64 * FEDN__KIB) /* of the clients in a report */
+#define FIELD_BYTES  4                                         /* before each of them */
 
-static void send_up(fedn__combiner_service *service, Fedn__Tier__V1__Up *up, const char *what)
+static fedn_status send_up(fedn__combiner_service *service, const Fedn__Tier__V1__Up *up,
+                           const char *what)
 {
     fedn_status rc = fedn__uplink_send(service->uplink, up);
 
     if (rc != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner", "%s is not sent: %s", what,
                         fedn_status_string(rc));
+    return rc;
 }
 
 /* ---- roster ---- */
@@ -37,24 +41,24 @@ static void fill_change(const fedn__combiner_service *service, const char *clien
     change->last_seen_ms = fedn__clock_wall_us() / 1000 - (now_ms - client->last_seen_ms);
 }
 
-/* Empties the set of changed clients into messages of bounded size. */
-static void send_roster(fedn__combiner_service *service)
+/* All that changed, in messages of bounded size. What cannot be sent now stays changed. */
+static fedn_status send_changes(fedn__combiner_service *service,
+                                Fedn__Tier__V1__RosterChange *changes,
+                                Fedn__Tier__V1__RosterChange **places)
 {
-    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
-    Fedn__Tier__V1__RosterChange *changes = fedn__alloc_array(MOST_CHANGES, sizeof *changes);
-    Fedn__Tier__V1__RosterChange **places = fedn__alloc_array(MOST_CHANGES, sizeof *places);
     int64_t now = fedn__clock_ms();
     uint64_t place = 0;
     const char *id = NULL;
+    int32_t more = 1;
+    fedn_status rc = FEDN_OK;
     Fedn__Tier__V1__Roster message = FEDN__TIER__V1__ROSTER__INIT;
     Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
-    int32_t more = changes && places;
 
     up.body_case = FEDN__TIER__V1__UP__BODY_ROSTER;
     up.roster = &message;
-    message.active = roster->online;
+    message.active = fedn__combiner_engine_roster(service->engine)->online;
     message.changes = places;
-    while (more) {
+    while (more && rc == FEDN_OK) {
         more = fedn__map_next(&service->changed, &place, &id, NULL);
         if (more) {
             fill_change(service, id, &changes[message.n_changes], now);
@@ -62,11 +66,22 @@ static void send_roster(fedn__combiner_service *service)
             message.n_changes++;
         }
         if (!more || message.n_changes == MOST_CHANGES) {
-            send_up(service, &up, "the roster");
+            rc = send_up(service, &up, "the roster");
             message.n_changes = 0;
         }
     }
-    fedn__map_done(&service->changed);
+    if (rc == FEDN_OK)
+        fedn__map_done(&service->changed);
+    return rc;
+}
+
+static void send_roster(fedn__combiner_service *service)
+{
+    Fedn__Tier__V1__RosterChange *changes = fedn__alloc_array(MOST_CHANGES, sizeof *changes);
+    Fedn__Tier__V1__RosterChange **places = fedn__alloc_array(MOST_CHANGES, sizeof *places);
+
+    if (!changes || !places || send_changes(service, changes, places) != FEDN_OK)
+        service->roster_pacer.dirty = 1; /* with the next change */
     fedn__free(changes);
     fedn__free(places);
 }
@@ -88,7 +103,7 @@ static void send_progress(fedn__combiner_service *service)
     message.failed = counts.failed;
     up.body_case = FEDN__TIER__V1__UP__BODY_PROGRESS;
     up.progress = &message;
-    send_up(service, &up, "the progress of the round");
+    (void)send_up(service, &up, "the progress of the round");
 }
 
 /* ---- pacing: the first change goes at once, later ones together ---- */
@@ -104,7 +119,7 @@ static void pace(fedn__combiner_service *service, fedn__pacer *pacer,
     int64_t due = pacer->sent_at_ms + PACE_MS;
     if (due > now && fedn__loop_timer_set(service->loop, &pacer->timer, due * 1000000) == FEDN_OK)
         return;
-    pacer->dirty = 0;
+    pacer->dirty = 0; /* which sending may take back */
     pacer->sent_at_ms = now;
     send(service);
 }
@@ -160,10 +175,55 @@ static void fill_outcome(const fedn__participant *client, Fedn__Tier__V1__Client
     outcome->seconds = (double)(client->answered_at_ms - client->asked_at_ms) / 1000;
 }
 
-void fedn__combiner_send_report(fedn__combiner_service *service, const char *error)
+/* What became of each client: those first whose update does not count, with the reason, and as many
+ * as the message has room for. */
+static void fill_clients(fedn__participant *const *clients, uint32_t asked,
+                         Fedn__Tier__V1__ClientOutcome *outcomes,
+                         Fedn__Tier__V1__RoundReport *report)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < asked; i++) {
+            if ((clients[i]->outcome == FEDN__OUTCOME_ACCEPTED) != (pass == 1))
+                continue;
+            Fedn__Tier__V1__ClientOutcome *outcome = &outcomes[report->n_clients];
+            fill_outcome(clients[i], outcome);
+            if (outcome->seconds > report->seconds_training)
+                report->seconds_training = outcome->seconds;
+            bytes += fedn__tier__v1__client_outcome__get_packed_size(outcome) + FIELD_BYTES;
+            if (bytes <= REPORT_BYTES)
+                report->clients[report->n_clients++] = outcome;
+        }
+    }
+}
+
+static void fill_report(const fedn__combiner_service *service, const char *error,
+                        Fedn__Tier__V1__RoundReport *report)
 {
     const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
     const fedn__handover *handover = service->handover;
+    fedn__combiner_counts counts = fedn__combiner_engine_counts(service->engine);
+
+    report->session_id = (char *)(uintptr_t)plan->session_id;
+    report->round_id = (char *)(uintptr_t)plan->round_id;
+    report->expected = counts.asked;
+    report->required = plan->clients_required;
+    report->accepted = counts.accepted;
+    report->refused = counts.refused;
+    report->failed = counts.failed;
+    if (error)
+        report->error = (char *)(uintptr_t)error;
+    if (!error && handover && strcmp(handover->round_id, plan->round_id) == 0) {
+        report->partial_id = (char *)(uintptr_t)handover->partial_id;
+        report->weight = handover->folded.weight;
+        report->count = (uint32_t)handover->folded.count;
+        report->seconds_aggregation = handover->folded.seconds;
+    }
+}
+
+void fedn__combiner_send_report(fedn__combiner_service *service, const char *error)
+{
     uint32_t asked = 0;
     fedn__participant *const *clients = fedn__combiner_engine_asked(service->engine, &asked);
     Fedn__Tier__V1__ClientOutcome *outcomes = fedn__alloc_array(asked, sizeof *outcomes);
@@ -171,54 +231,37 @@ void fedn__combiner_send_report(fedn__combiner_service *service, const char *err
     Fedn__Tier__V1__RoundReport report = FEDN__TIER__V1__ROUND_REPORT__INIT;
     Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
 
-    report.session_id = (char *)(uintptr_t)plan->session_id;
-    report.round_id = (char *)(uintptr_t)plan->round_id;
-    report.round_config = plan->config;
-    report.expected = asked;
-    report.required = plan->clients_required;
-    if (error)
-        report.error = (char *)(uintptr_t)error;
-    if (!error && handover && strcmp(handover->round_id, plan->round_id) == 0) {
-        report.partial_id = (char *)(uintptr_t)handover->partial_id;
-        report.weight = handover->folded.weight;
-        report.count = (uint32_t)handover->folded.count;
-        report.seconds_aggregation = handover->folded.seconds;
-    }
-    for (uint32_t i = 0; outcomes && places && i < asked; i++) {
-        fill_outcome(clients[i], &outcomes[i]);
-        places[i] = &outcomes[i];
-        if (outcomes[i].seconds > report.seconds_training)
-            report.seconds_training = outcomes[i].seconds;
-        report.n_clients++;
-    }
     report.clients = places;
+    fill_report(service, error, &report);
+    if (outcomes && places)
+        fill_clients(clients, asked, outcomes, &report);
     up.body_case = FEDN__TIER__V1__UP__BODY_REPORT;
     up.report = &report;
-    send_up(service, &up, "the report of the round");
+    (void)send_up(service, &up, "the report of the round");
     fedn__log_write(service->log, error ? FEDN_LOG_WARNING : FEDN_LOG_INFO, "combiner",
-                    "round %s of session %s: %u of %u updates%s%s", plan->round_id,
-                    plan->session_id, (unsigned)report.count, (unsigned)asked, error ? ": " : "",
+                    "round %s of session %s: %u of %u updates%s%s", report.round_id,
+                    report.session_id, (unsigned)report.count, (unsigned)asked, error ? ": " : "",
                     error ? error : "");
     fedn__free(outcomes);
     fedn__free(places);
 }
 
-/* ---- orders from above ---- */
-
-static fedn_status copy_list(char *const *from, size_t count, char ***to, uint32_t *ret_count)
+/* A round that cannot even be begun. */
+static void decline(fedn__combiner_service *service, const Fedn__Tier__V1__RoundStart *start,
+                    fedn_status status)
 {
-    *to = NULL;
-    *ret_count = 0;
-    if (count == 0)
-        return FEDN_OK;
-    *to = fedn__alloc_array(count, sizeof **to);
-    if (!*to)
-        return FEDN_ERR_NOMEM;
-    for (; *ret_count < count; ++*ret_count)
-        if (!((*to)[*ret_count] = fedn__strdup(from[*ret_count])))
-            return FEDN_ERR_NOMEM;
-    return FEDN_OK;
+    Fedn__Tier__V1__RoundReport report = FEDN__TIER__V1__ROUND_REPORT__INIT;
+    Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
+
+    report.session_id = start->session_id;
+    report.round_id = start->round_id;
+    report.error = (char *)(uintptr_t)fedn_status_string(status);
+    up.body_case = FEDN__TIER__V1__UP__BODY_REPORT;
+    up.report = &report;
+    (void)send_up(service, &up, "the report of a round");
 }
+
+/* ---- orders from above ---- */
 
 /* An id into its field; FEDN_ERR_PROTOCOL if it is too long or none. */
 static fedn_status copy_id(const char *from, char *to, size_t room)
@@ -248,8 +291,10 @@ static fedn_status plan_from(const Fedn__Tier__V1__RoundStart *start, fedn__roun
     if (rc == FEDN_OK)
         rc = copy_model_id(start->model_id, plan->model_id);
     if (rc == FEDN_OK)
-        rc = copy_list(start->selected_clients, start->n_selected_clients, &plan->selected,
-                       &plan->selected_count);
+        rc = fedn__selection_copy((const char *const *)start->selected_clients,
+                                  start->n_selected_clients, &plan->selected);
+    if (rc == FEDN_OK && strlen(start->round_config) > FEDN__LIMIT_CONTROL_BYTES)
+        rc = FEDN_ERR_LIMIT;
     if (rc != FEDN_OK)
         return rc;
     plan->aggregator = fedn__strdup(*start->aggregator ? start->aggregator : "fedavg");
@@ -273,6 +318,8 @@ static fedn_status round_start(fedn__combiner_service *service,
     if (rc == FEDN_OK)
         rc = fedn__combiner_engine_round_start(service->engine, fedn__clock_ms(), &plan);
     fedn__round_plan_done(&plan);
+    if (rc != FEDN_OK)
+        decline(service, start, rc);
     return rc;
 }
 
@@ -282,13 +329,17 @@ static fedn_status model_task(fedn__combiner_service *service,
     fedn__model_task task = {.type = order->type};
     fedn_status rc = copy_id(order->session_id, task.session_id, sizeof task.session_id);
 
+    if (rc == FEDN_OK &&
+        (order->type == FEDN__STATUS_TYPE__MODEL_UPDATE ||
+         !protobuf_c_enum_descriptor_get_value(&fedn__status_type__descriptor, order->type)))
+        rc = FEDN_ERR_PROTOCOL;
     if (rc == FEDN_OK)
         rc = copy_model_id(order->model_id, task.model_id);
     if (rc == FEDN_OK && !(task.data = fedn__strdup(order->data)))
         rc = FEDN_ERR_NOMEM;
     if (rc == FEDN_OK)
-        rc = copy_list(order->selected_clients, order->n_selected_clients, &task.selected,
-                       &task.selected_count);
+        rc = fedn__selection_copy((const char *const *)order->selected_clients,
+                                  order->n_selected_clients, &task.selected);
     if (rc == FEDN_OK)
         rc = fedn__combiner_engine_model_task(service->engine, fedn__clock_ms(), &task);
     fedn__model_task_done(&task);
@@ -321,20 +372,18 @@ void fedn__combiner_from_above(void *user_data, const Fedn__Tier__V1__Down *mess
     fedn__combiner_service_drain(service);
 }
 
-void fedn__combiner_link_up(void *user_data, int32_t fresh)
+void fedn__combiner_link_up(void *user_data)
 {
     fedn__combiner_service *service = user_data;
     const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
 
-    for (const fedn__participant *c = fedn__roster_oldest(roster); fresh && c; c = c->newer)
-        if (c->online)
-            fedn__map_set(&service->changed, c->id, service);
-    send_roster(service);
+    for (const fedn__participant *c = fedn__roster_oldest(roster); c; c = c->newer)
+        if (c->online && fedn__map_set(&service->changed, c->id, service) != FEDN_OK)
+            fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                            "the reducer does not hear of client %s: out of memory", c->id);
     service->roster_pacer.dirty = 0;
+    send_roster(service);
+    if (service->progress_pacer.dirty)
+        pace(service, &service->progress_pacer, send_progress);
     fedn__combiner_retry_models(service);
-}
-
-void fedn__combiner_link_down(void *user_data)
-{
-    (void)user_data; /* collecting goes on; what is to be sent is kept by the link */
 }

@@ -2,6 +2,7 @@
  * The rules of a combiner: scenarios by hand, then rounds of random events from seeds. */
 #include "test.h"
 
+#include "core/text.h"
 #include "roles/combiner/engine.h"
 #include <math.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ typedef struct bench {
     uint32_t replies_refused;
     uint32_t begins;
     uint32_t ended;
+    uint32_t drops;
+    uint32_t abandons;
     char reason[FEDN__REASON_BYTES];
     char report_error[FEDN__REASON_BYTES];
     fedn__combiner_counts reported;
@@ -55,6 +58,12 @@ static void drain(bench *b)
             break;
         case FEDN__COMBINER_END_STREAM:
             b->ended++;
+            break;
+        case FEDN__COMBINER_DROP_UPDATE:
+            b->drops++;
+            break;
+        case FEDN__COMBINER_ABANDON:
+            b->abandons++;
             break;
         case FEDN__COMBINER_REPLY:
             *(action.ok ? &b->replies_ok : &b->replies_refused) += 1;
@@ -281,7 +290,7 @@ static void a_client_that_disappears_does_not_block_the_round(void **state)
     attach_many(b, 2);
     start(b, "1", -1);
     update(b, "c0", "u0", "1");
-    assert_int_equal(fedn__combiner_engine_detach(b->engine, b->now, "c1", 101), FEDN_OK);
+    fedn__combiner_engine_detach(b->engine, "c1", 101);
     drain(b);
     assert_int_equal(b->saves, 0);
     b->now += 10001;
@@ -302,7 +311,7 @@ static void a_client_that_comes_back_gets_its_task_again(void **state)
     attach_many(b, 2);
     start(b, "1", -1);
     memcpy(task, fedn__combiner_engine_asked(b->engine, &asked)[0]->task_id, sizeof task);
-    fedn__combiner_engine_detach(b->engine, b->now, "c0", 100);
+    fedn__combiner_engine_detach(b->engine, "c0", 100);
     drain(b);
     attach(b, "c0", 555);
     assert_int_equal(b->tasks, 3);
@@ -389,12 +398,11 @@ static void only_selected_clients_are_asked(void **state)
 {
     bench *b = bench_new(10);
     fedn__round_plan p = plan("1", -1);
+    const char *const selected[] = {"c1", "absent"};
 
     (void)state;
     attach_many(b, 3);
-    p.selected = fedn__alloc_array(1, sizeof *p.selected);
-    p.selected[0] = fedn__strf("c1");
-    p.selected_count = 1;
+    assert_int_equal(fedn__selection_copy(selected, 2, &p.selected), FEDN_OK);
     fedn__combiner_engine_round_start(b->engine, b->now, &p);
     fedn__combiner_engine_model_ready(b->engine, b->now, MODEL, NULL, ids, b);
     drain(b);
@@ -410,7 +418,7 @@ static void a_full_roster_makes_room_by_forgetting_who_is_gone(void **state)
     attach_many(b, 2);
     attach(b, "c2", 500);
     assert_int_equal(b->ended, 1);
-    fedn__combiner_engine_detach(b->engine, b->now, "c0", 100);
+    fedn__combiner_engine_detach(b->engine, "c0", 100);
     b->now += 10001;
     fedn__combiner_engine_heartbeat(b->engine, b->now, "c1", "");
     fedn__combiner_engine_tick(b->engine, b->now);
@@ -436,6 +444,166 @@ static void validations_go_to_all_active_clients(void **state)
     fedn__combiner_engine_model_ready(b->engine, b->now, MODEL, NULL, ids, b);
     drain(b);
     assert_int_equal(b->tasks, 3);
+    bench_free(b);
+}
+
+static void what_a_stranger_announces_is_not_dropped_when_it_is_not_his(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement a = said("c1", "u0", "1");
+
+    (void)state;
+    attach_many(b, 2);
+    start(b, "1", -1);
+    a.upload_error = "model update u0 belongs to another client";
+    announce(b, &a); /* the file of c0, which it has not announced yet */
+    assert_int_equal(b->replies_refused, 1);
+    assert_int_equal(b->drops, 0);
+    a.upload_error = NULL;
+    a.num_examples = -1;
+    announce(b, &a);
+    assert_int_equal(b->drops, 1); /* its own, of no use */
+    update(b, "c0", "u0", "1");
+    assert_int_equal(b->replies_ok, 1);
+    bench_free(b);
+}
+
+static void reasons_are_lines_of_whole_characters(void **state)
+{
+    bench *b = bench_new(10);
+    char reason[3 * FEDN__REASON_BYTES];
+    uint32_t asked = 0;
+
+    (void)state;
+    attach_many(b, 1);
+    start(b, "1", -1);
+    memset(reason, 0, sizeof reason);
+    strcpy(reason, "x\n");
+    for (int i = 0; i < FEDN__REASON_BYTES; i++)
+        strcat(reason, "\xc3\xa9");
+    fedn__participant *client = fedn__combiner_engine_asked(b->engine, &asked)[0];
+    fedn__combiner_engine_task_failed(b->engine, b->now, "c0", client->task_id, reason);
+    assert_true(fedn__text_is_line(client->reason, FEDN__REASON_BYTES));
+    assert_true(strlen(client->reason) >= FEDN__REASON_BYTES - 2);
+    bench_free(b);
+}
+
+static void a_client_that_is_not_waiting_any_more_counts_all_the_same(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement a = said("c0", "u0", "1");
+
+    (void)state;
+    attach_many(b, 2);
+    start(b, "1", -1);
+    announce(b, &a);
+    fedn__combiner_engine_detach(b->engine, "c0", 100); /* its stream is gone, then its call */
+    fedn__combiner_engine_call_gone(b->engine, "c0", 7);
+    folded(b, "c0", "u0", NULL);
+    assert_int_equal(b->replies_ok, 0);
+    assert_int_equal(fedn__combiner_engine_counts(b->engine).accepted, 1);
+    announce(b, &a); /* it comes back and asks what became of it */
+    assert_int_equal(b->replies_ok, 1);
+    assert_int_equal(b->folds, 1);
+    bench_free(b);
+}
+
+static void an_update_announced_twice_at_once_is_answered_at_the_later_call(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement first = said("c0", "u0", "1");
+    fedn__announcement second = said("c0", "u0", "1");
+
+    (void)state;
+    second.call = 8;
+    attach_many(b, 1);
+    start(b, "1", -1);
+    announce(b, &first);
+    announce(b, &second);
+    assert_int_equal(b->replies_refused, 1);
+    fedn__combiner_engine_call_gone(b->engine, "c0", 7); /* answered: changes nothing */
+    folded(b, "c0", "u0", NULL);
+    assert_int_equal(b->replies_ok, 1);
+    assert_int_equal(b->folds, 1);
+    bench_free(b);
+}
+
+static void a_rule_that_cannot_begin_fails_the_round_and_all_that_is_being_checked(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement a = said("c0", "u0", "1");
+
+    (void)state;
+    attach_many(b, 2);
+    start(b, "1", -1);
+    announce(b, &a);
+    assert_int_equal(
+        fedn__combiner_engine_begin_failed(b->engine, b->now, "1", "no such aggregator"), FEDN_OK);
+    drain(b);
+    assert_int_equal(b->reports, 1);
+    assert_string_equal(b->report_error, "no such aggregator");
+    assert_int_equal(b->reported.refused, 1);
+    assert_int_equal(b->reported.checking, 0);
+    assert_int_equal(b->replies_refused, 1);
+    folded(b, "c0", "u0", NULL); /* comes too late to matter */
+    assert_int_equal(fedn__combiner_engine_counts(b->engine).accepted, 0);
+    bench_free(b);
+}
+
+static void a_round_told_twice_goes_on_and_one_told_after_its_report_runs_again(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__round_plan other = plan("1", -1);
+
+    (void)state;
+    attach_many(b, 1);
+    start(b, "1", -1);
+    start(b, "1", -1);
+    assert_int_equal(b->tasks, 1);
+    assert_int_equal(b->abandons, 0);
+    update(b, "c0", "u0", "1");
+    fedn__combiner_engine_saved(b->engine, b->now, "1", NULL);
+    drain(b);
+    assert_int_equal(b->reports, 1);
+    start(b, "1", -1);
+    assert_int_equal(b->tasks, 2);
+    /* the same number in another session is another round */
+    snprintf(other.session_id, sizeof other.session_id, "55555555-5555-4555-8555-555555555555");
+    fedn__combiner_engine_round_start(b->engine, b->now, &other);
+    drain(b);
+    assert_int_equal(b->abandons, 1);
+    bench_free(b);
+}
+
+static void a_cancelled_round_answers_who_waits_and_reports_nothing(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement a = said("c0", "u0", "1");
+
+    (void)state;
+    attach_many(b, 2);
+    start(b, "1", -1);
+    announce(b, &a);
+    fedn__combiner_engine_round_cancel(b->engine, b->now, SESSION, "2"); /* not this one */
+    drain(b);
+    assert_int_equal(b->abandons, 0);
+    fedn__combiner_engine_round_cancel(b->engine, b->now, SESSION, "1");
+    drain(b);
+    assert_int_equal(b->replies_refused, 1);
+    assert_string_equal(b->reason, "the round was cancelled");
+    assert_int_equal(b->abandons, 1);
+    assert_int_equal(b->reports, 0);
+    assert_true(fedn__combiner_engine_is_idle(b->engine));
+    bench_free(b);
+}
+
+static void a_heartbeat_without_a_stream_takes_no_place(void **state)
+{
+    bench *b = bench_new(10);
+
+    (void)state;
+    assert_int_equal(fedn__combiner_engine_heartbeat(b->engine, b->now, "nobody", ""), FEDN_OK);
+    assert_int_equal(fedn__combiner_engine_roster(b->engine)->count, 0);
     bench_free(b);
 }
 
@@ -505,7 +673,7 @@ static void random_fold(world *w, const char *name, uint32_t i)
 static void random_stream(world *w, const char *name, uint32_t i)
 {
     if (w->streams[i] && draw(w, 2)) {
-        fedn__combiner_engine_detach(w->b->engine, w->b->now, name, w->streams[i]);
+        fedn__combiner_engine_detach(w->b->engine, name, w->streams[i]);
         w->streams[i] = 0;
     } else {
         w->streams[i] = 1000 + ++w->b->next_id;
@@ -653,6 +821,14 @@ int main(void)
         cmocka_unit_test(only_selected_clients_are_asked),
         cmocka_unit_test(a_full_roster_makes_room_by_forgetting_who_is_gone),
         cmocka_unit_test(validations_go_to_all_active_clients),
+        cmocka_unit_test(what_a_stranger_announces_is_not_dropped_when_it_is_not_his),
+        cmocka_unit_test(reasons_are_lines_of_whole_characters),
+        cmocka_unit_test(a_client_that_is_not_waiting_any_more_counts_all_the_same),
+        cmocka_unit_test(an_update_announced_twice_at_once_is_answered_at_the_later_call),
+        cmocka_unit_test(a_rule_that_cannot_begin_fails_the_round_and_all_that_is_being_checked),
+        cmocka_unit_test(a_round_told_twice_goes_on_and_one_told_after_its_report_runs_again),
+        cmocka_unit_test(a_cancelled_round_answers_who_waits_and_reports_nothing),
+        cmocka_unit_test(a_heartbeat_without_a_stream_takes_no_place),
         cmocka_unit_test(random_events_keep_the_books_right),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -11,8 +11,7 @@
 #define ID_3 "33333333-3333-4333-8333-333333333333"
 #define ID_4 "44444444-4444-4444-8444-444444444444"
 
-static const fedn__shelf_limits limits = {
-    .max_model_bytes = 1000, .max_uploads = 2, .max_waiting = 2};
+static const fedn__shelf_limits limits = {.max_uploads = 2, .max_waiting = 2};
 
 static fedn__shelf *open_shelf(const char *dir)
 {
@@ -32,7 +31,7 @@ static void upload(fedn__shelf *shelf, const char *id, const char *owner)
     assert_ok(fedn__shelf_accept(shelf, id, owner, &path, &err), &err);
     test_write_file(path, "model", 5);
     fedn__free(path);
-    fedn__shelf_stored(shelf, id, 1, 5);
+    fedn__shelf_stored(shelf, id, 1);
 }
 
 static void an_update_is_there_for_its_owner_until_dropped(void **state)
@@ -40,19 +39,18 @@ static void an_update_is_there_for_its_owner_until_dropped(void **state)
     char *dir = test_scratch();
     fedn__shelf *shelf = open_shelf(dir);
     fedn_error err;
-    const char *path = NULL;
 
     (void)state;
     upload(shelf, ID_1, "ann");
-    assert_ok(fedn__shelf_update(shelf, ID_1, "ann", &path, &err), &err);
-    assert_int_equal(access(path, R_OK), 0);
-    assert_fails(fedn__shelf_update(shelf, ID_1, "bob", &path, &err), FEDN_ERR_DENIED, &err,
+    assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
+    assert_fails(fedn__shelf_check(shelf, ID_1, "bob", &err), FEDN_ERR_DENIED, &err,
                  ID_1 " another_client");
     char *kept = fedn__fs_join(dir, "updates/" ID_1);
+    assert_int_equal(access(kept, R_OK), 0);
     fedn__shelf_drop(shelf, ID_1);
     assert_int_not_equal(access(kept, R_OK), 0);
     fedn__free(kept);
-    assert_fails(fedn__shelf_update(shelf, ID_1, "ann", &path, &err), FEDN_ERR_NOT_FOUND, &err,
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err,
                  ID_1 " was_not_uploaded");
     fedn__shelf_close(shelf);
     test_scratch_done(dir);
@@ -81,18 +79,14 @@ static void an_upload_that_was_cut_leaves_nothing(void **state)
     fedn__shelf *shelf = open_shelf(dir);
     fedn_error err;
     char *path = NULL;
-    const char *found = NULL;
 
     (void)state;
     assert_ok(fedn__shelf_accept(shelf, ID_1, "ann", &path, &err), &err);
-    assert_fails(fedn__shelf_update(shelf, ID_1, "ann", &found, &err), FEDN_ERR_STATE, &err,
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_STATE, &err,
                  "still_being_uploaded");
-    char *again = NULL;
-    assert_fails(fedn__shelf_accept(shelf, ID_1, "ann", &again, &err), FEDN_ERR_STATE, &err,
-                 "being_uploaded_already");
-    fedn__shelf_stored(shelf, ID_1, 0, 0);
+    fedn__shelf_stored(shelf, ID_1, 0);
     fedn__free(path);
-    assert_fails(fedn__shelf_update(shelf, ID_1, "ann", &found, &err), FEDN_ERR_NOT_FOUND, &err,
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err,
                  "was_not_uploaded");
     upload(shelf, ID_1, "ann");
     fedn__shelf_close(shelf);
@@ -105,50 +99,115 @@ static void uploads_are_bounded_in_number(void **state)
     fedn__shelf *shelf = open_shelf(dir);
     fedn_error err;
     char *paths[3] = {NULL, NULL, NULL};
-    const char *found = NULL;
 
     (void)state;
     assert_ok(fedn__shelf_accept(shelf, ID_1, "ann", &paths[0], &err), &err);
     assert_ok(fedn__shelf_accept(shelf, ID_2, "bob", &paths[1], &err), &err);
     assert_fails(fedn__shelf_accept(shelf, ID_3, "cy", &paths[2], &err), FEDN_ERR_UNAVAILABLE, &err,
                  "combiner.max_uploads_2");
-    fedn__shelf_stored(shelf, ID_1, 0, 0);
-    fedn__shelf_stored(shelf, ID_2, 0, 0);
+    fedn__shelf_stored(shelf, ID_1, 0);
+    fedn__shelf_stored(shelf, ID_2, 0);
     fedn__free(paths[0]);
     fedn__free(paths[1]);
     upload(shelf, ID_1, "ann");
     upload(shelf, ID_2, "ann");
     upload(shelf, ID_3, "ann"); /* nobody announced the first: it makes room */
-    assert_fails(fedn__shelf_update(shelf, ID_1, "ann", &found, &err), FEDN_ERR_NOT_FOUND, &err,
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err,
                  "was_not_uploaded");
-    assert_ok(fedn__shelf_update(shelf, ID_3, "ann", &found, &err), &err);
+    assert_ok(fedn__shelf_check(shelf, ID_3, "ann", &err), &err);
     fedn__shelf_close(shelf);
     test_scratch_done(dir);
 }
 
-static void the_newest_models_are_kept_and_readers_keep_theirs(void **state)
+static void the_same_upload_again_takes_the_place_of_one_that_hangs(void **state)
 {
-    static const char *const ids[4] = {ID_1, ID_2, ID_3, ID_4};
     char *dir = test_scratch();
     fedn__shelf *shelf = open_shelf(dir);
     fedn_error err;
-    fedn__blob *first = NULL;
+    char *paths[3] = {NULL, NULL, NULL};
+
+    (void)state;
+    assert_ok(fedn__shelf_accept(shelf, ID_1, "ann", &paths[0], &err), &err);
+    assert_ok(fedn__shelf_accept(shelf, ID_1, "ann", &paths[1], &err), &err);
+    assert_string_equal(paths[0], paths[1]);
+    assert_ok(fedn__shelf_accept(shelf, ID_2, "bob", &paths[2], &err), &err); /* counts as one */
+    test_write_file(paths[1], "model", 5);
+    fedn__shelf_stored(shelf, ID_1, 1); /* nobody hears of the one that gave way */
+    assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
+    fedn__shelf_stored(shelf, ID_1, 0); /* a later one that failed leaves what is there */
+    assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
+    for (int i = 0; i < 3; i++)
+        fedn__free(paths[i]);
+    fedn__shelf_close(shelf);
+    test_scratch_done(dir);
+}
+
+static void what_is_being_folded_stays_until_it_is_folded(void **state)
+{
+    char *dir = test_scratch();
+    fedn__shelf *shelf = open_shelf(dir);
+    fedn_error err;
+    char *path = NULL;
+
+    (void)state;
+    upload(shelf, ID_1, "ann");
+    char *folding = fedn__strf("%s", fedn__shelf_take(shelf, ID_1));
+    fedn__shelf_drop(shelf, ID_1);
+    upload(shelf, ID_2, "bob");
+    upload(shelf, ID_3, "bob");
+    upload(shelf, ID_4, "bob"); /* more than may wait: but it does not wait */
+    assert_int_equal(access(folding, R_OK), 0);
+    assert_fails(fedn__shelf_accept(shelf, ID_1, "ann", &path, &err), FEDN_ERR_STATE, &err,
+                 "being_folded");
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_STATE, &err, "folded");
+    fedn__shelf_folded(shelf, ID_1);
+    assert_int_not_equal(access(folding, R_OK), 0);
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err, ID_1);
+    test_write_file(folding, "stray", 5);
+    fedn__shelf_stored(shelf, ID_1, 1); /* nobody asked for it */
+    assert_int_not_equal(access(folding, R_OK), 0);
+    fedn__free(folding);
+    fedn__shelf_close(shelf);
+    test_scratch_done(dir);
+}
+
+static void model_id(int n, char id[FEDN__UUID_TEXT])
+{
+    snprintf(id, FEDN__UUID_TEXT, "00000000-0000-4000-8000-%012d", n);
+}
+
+static void the_models_used_last_are_kept_and_readers_keep_theirs(void **state)
+{
+    char *dir = test_scratch();
+    fedn__shelf *shelf = open_shelf(dir);
+    fedn_error err;
+    char id[FEDN__UUID_TEXT];
+    fedn__blob *read = NULL;
+    fedn__blob *second = NULL;
     fedn__blob *gone = NULL;
     uint8_t text[5];
 
     (void)state;
-    for (int i = 0; i < 4; i++) {
-        char *path = fedn__shelf_model_path(shelf, ids[i]);
+    for (int i = 0; i < 20; i++) {
+        model_id(i, id);
+        char *path = fedn__shelf_model_path(shelf, id);
         test_write_file(path, "model", 5);
         fedn__free(path);
-        assert_ok(fedn__shelf_add_model(shelf, ids[i], &err), &err);
-        if (i == 0)
-            assert_ok(fedn__shelf_model(shelf, ID_1, &first, &err), &err);
+        assert_ok(fedn__shelf_add_model(shelf, id, &err), &err);
+        model_id(0, id); /* asked for time and again */
+        assert_ok(fedn__shelf_model(shelf, id, &read, &err), &err);
+        fedn__blob_unref(read);
+        model_id(1, id);
+        if (i == 1)
+            assert_ok(fedn__shelf_model(shelf, id, &second, &err), &err);
     }
-    assert_fails(fedn__shelf_model(shelf, ID_1, &gone, &err), FEDN_ERR_NOT_FOUND, &err, ID_1);
-    assert_ok(fedn__blob_read(first, 0, text, 5, &err), &err);
+    assert_fails(fedn__shelf_model(shelf, id, &gone, &err), FEDN_ERR_NOT_FOUND, &err, id);
+    assert_ok(fedn__blob_read(second, 0, text, 5, &err), &err);
     assert_memory_equal(text, "model", 5);
-    fedn__blob_unref(first);
+    fedn__blob_unref(second);
+    model_id(19, id);
+    assert_ok(fedn__shelf_model(shelf, id, &read, &err), &err);
+    fedn__blob_unref(read);
     fedn__shelf_close(shelf);
     test_scratch_done(dir);
 }
@@ -178,14 +237,13 @@ static fedn_status one_upload(void *arg)
     fedn__shelf *shelf = NULL;
     fedn_error err;
     char *path = NULL;
-    const char *found = NULL;
 
     fedn_status rc = fedn__shelf_open(arg, &limits, &shelf, &err);
     if (rc == FEDN_OK)
         rc = fedn__shelf_accept(shelf, ID_1, "ann", &path, &err);
     if (rc == FEDN_OK) {
-        fedn__shelf_stored(shelf, ID_1, 1, 0);
-        rc = fedn__shelf_update(shelf, ID_1, "ann", &found, &err);
+        fedn__shelf_stored(shelf, ID_1, 1);
+        rc = fedn__shelf_check(shelf, ID_1, "ann", &err);
     }
     fedn__free(path);
     fedn__shelf_close(shelf);
@@ -208,7 +266,9 @@ int main(void)
         cmocka_unit_test(nobody_uploads_under_the_id_of_another),
         cmocka_unit_test(an_upload_that_was_cut_leaves_nothing),
         cmocka_unit_test(uploads_are_bounded_in_number),
-        cmocka_unit_test(the_newest_models_are_kept_and_readers_keep_theirs),
+        cmocka_unit_test(the_same_upload_again_takes_the_place_of_one_that_hangs),
+        cmocka_unit_test(what_is_being_folded_stays_until_it_is_folded),
+        cmocka_unit_test(the_models_used_last_are_kept_and_readers_keep_theirs),
         cmocka_unit_test(a_directory_in_use_is_refused_and_leftovers_are_removed),
         cmocka_unit_test(every_allocation_may_fail),
     };

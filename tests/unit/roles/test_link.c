@@ -2,6 +2,7 @@
  * Numbers of a resumable link: nothing lost, nothing twice, whatever is cut. */
 #include "test.h"
 
+#include "fedn_tier.pb-c.h"
 #include "roles/link.h"
 
 static void what_is_acknowledged_is_let_go(void **state)
@@ -73,6 +74,47 @@ static void a_peer_without_memory_is_told_all_from_one(void **state)
     fedn__link_done(&link);
 }
 
+static void a_stamp_is_what_the_message_begins_with(void **state)
+{
+    static const uint64_t numbers[] = {1, 127, 128, 300, UINT64_MAX};
+    Fedn__Tier__V1__Roster roster = FEDN__TIER__V1__ROSTER__INIT;
+    Fedn__Tier__V1__Up up = FEDN__TIER__V1__UP__INIT;
+    uint8_t bytes[64];
+
+    (void)state;
+    roster.active = 7;
+    up.body_case = FEDN__TIER__V1__UP__BODY_ROSTER;
+    up.roster = &roster;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uint64_t head = fedn__link_stamp(numbers[i], numbers[i] / 2, bytes);
+        assert_true(head <= FEDN__LINK_STAMP_BYTES);
+        size_t body = fedn__tier__v1__up__pack(&up, bytes + head);
+        Fedn__Tier__V1__Up *read = fedn__tier__v1__up__unpack(NULL, head + body, bytes);
+        assert_non_null(read);
+        assert_int_equal(read->seq, numbers[i]);
+        assert_int_equal(read->ack, numbers[i] / 2);
+        assert_int_equal(read->roster->active, 7);
+        fedn__tier__v1__up__free_unpacked(read, NULL);
+    }
+}
+
+static void what_follows_a_number_is_found(void **state)
+{
+    fedn__link link;
+
+    (void)state;
+    fedn__link_init(&link, 1000);
+    assert_null(fedn__link_after(&link, 0));
+    for (int i = 0; i < 3; i++)
+        fedn__link_add(&link, "x", 1);
+    assert_ptr_equal(fedn__link_after(&link, 0), link.head);
+    assert_ptr_equal(fedn__link_after(&link, 2), link.newest);
+    assert_null(fedn__link_after(&link, 3));
+    fedn__link_acked(&link, 3);
+    assert_null(link.newest);
+    fedn__link_done(&link);
+}
+
 /* Two ends over a wire that is cut at random: every message arrives once and in order. */
 static void every_message_arrives_once_over_random_cuts(void **state)
 {
@@ -132,6 +174,8 @@ int main(void)
         cmocka_unit_test(arrivals_are_new_repeated_or_out_of_order),
         cmocka_unit_test(a_link_holds_no_more_than_its_bound),
         cmocka_unit_test(a_peer_without_memory_is_told_all_from_one),
+        cmocka_unit_test(a_stamp_is_what_the_message_begins_with),
+        cmocka_unit_test(what_follows_a_number_is_found),
         cmocka_unit_test(every_message_arrives_once_over_random_cuts),
         cmocka_unit_test(every_allocation_may_fail),
     };
