@@ -282,8 +282,15 @@ static void on_progress(fedn__reducer_service *service, fedn__tier_link *link,
         fedn__reducer_engine_progress(service->engine, fedn__clock_ms(), link->combiner, &report);
 }
 
+/* A report of very many clients does not list them all. */
 static void count_outcomes(const Fedn__Tier__V1__RoundReport *from, fedn__reducer_report *to)
 {
+    if (from->n_clients < from->expected) {
+        to->accepted = from->accepted;
+        to->refused = from->refused;
+        to->failed = from->failed;
+        return;
+    }
     for (size_t i = 0; i < from->n_clients; i++) {
         const char *outcome = from->clients[i]->outcome;
         to->accepted += strcmp(outcome, "accepted") == 0;

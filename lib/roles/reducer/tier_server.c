@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "health.pb-c.h"
+#include "roles/health.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -374,19 +374,6 @@ void fedn__tier_settled(fedn__tier *tier)
 
 /* ---- life ---- */
 
-static void health(void *service, fedn__call *call, const ProtobufCMessage *request)
-{
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-
-    (void)service;
-    if (*((const Grpc__Health__V1__HealthCheckRequest *)request)->service) {
-        fedn__call_reject(call, FEDN__RPC_NOT_FOUND, "unknown service");
-        return;
-    }
-    response.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    fedn__call_reply(call, &response.base);
-}
-
 fedn_status fedn__tier_new(const fedn__tier_options *options, const fedn__tier_events *events,
                            void *user_data, fedn__tier **ret, fedn_error *err)
 {
@@ -415,23 +402,23 @@ void fedn__tier_free(fedn__tier *tier)
 
 void fedn__tier_methods(fedn__tier *tier, fedn__method ret[FEDN__TIER_METHODS])
 {
+    static const char *const services[] = {"fedn.tier.v1.Tier", "fedn.ModelService", NULL};
+
     ret[0] = (fedn__method){.path = "/fedn.tier.v1.Tier/Attach",
                             .kind = FEDN__STREAM_BOTH,
                             .max_request_bytes = FEDN__LIMIT_TIER_BYTES,
                             .request = &fedn__tier__v1__up__descriptor,
                             .open = attach,
                             .service = tier};
-    ret[1] = (fedn__method){.path = "/grpc.health.v1.Health/Check",
-                            .kind = FEDN__UNARY,
-                            .request = &grpc__health__v1__health_check_request__descriptor,
-                            .open = health,
-                            .service = tier};
-    fedn__transfer_methods(&tier->host, ret + 2);
+    fedn__transfer_methods(&tier->host, ret + 1);
+    tier->health.services = services;
+    fedn__health_methods(&tier->health, ret + 3);
 }
 
 void fedn__tier_close(fedn__tier *tier)
 {
     tier->closed = 1;
+    fedn__health_stop(&tier->health);
     for (fedn__tier_link *link = tier->links; link; link = link->next)
         if (link->call)
             fedn__call_finish(link->call, FEDN__RPC_UNAVAILABLE, "the reducer is stopping");

@@ -61,7 +61,7 @@ typedef struct fedn__tier_options {
     const fedn__log *log;
 } fedn__tier_options;
 
-enum { FEDN__TIER_METHODS = 4 };
+enum { FEDN__TIER_METHODS = 5 };
 
 fedn_status fedn__tier_new(const fedn__tier_options *options, const fedn__tier_events *events,
                            void *user_data, fedn__tier **ret, fedn_error *err);
