@@ -23,7 +23,7 @@ skip() { skipped=$((skipped + 1)); say "   SKIPPED: $*"; }
 # what a log says of errors, or its end
 end_of() {
     if grep -qE '(error|FAILED|ERROR):' "$1"; then
-        grep -E -A 6 '(error|FAILED|ERROR):' "$1" | grep -vE '^\[[0-9]+/|^(cc|gcc|clang) ' | head -n "${2:-40}"
+        grep -E -A 2 '(error|FAILED|ERROR):' "$1" | grep -vE '^\[[0-9]+/|^(cc|gcc|clang) |^--|generated\.$' | head -n "${2:-40}"
     else
         tail -n "${2:-40}" "$1"
     fi | sed 's/^/   | /'
