@@ -3,6 +3,7 @@
 #ifndef FEDN__ROLES_REDUCER_TIER_STATE_H
 #define FEDN__ROLES_REDUCER_TIER_STATE_H
 
+#include "roles/health.h"
 #include "roles/reducer/tier_server.h"
 
 struct fedn__tier {
@@ -10,6 +11,7 @@ struct fedn__tier {
     fedn__tier_events events;
     void *user_data;
     fedn__transfer_host host;
+    fedn__health health;
     fedn__tier_link *links;
     int32_t closed;
 };
