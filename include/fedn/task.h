@@ -48,7 +48,7 @@ FEDN_API fedn_status fedn_task_model(fedn_task *task, fedn_model **ret, fedn_err
  */
 FEDN_API fedn_status fedn_task_model_bytes(fedn_task *task, const void **ret_data,
                                            uint64_t *ret_bytes, fedn_error *err);
-FEDN_API const char *fedn_task_model_path(const fedn_task *task);
+FEDN_API const char *fedn_task_model_path(fedn_task *task);
 
 /* The trained model: as tensors (encoded in the session's format), as encoded bytes (copied), or as
  * a file (moved away by the library if it lies in fedn_task_dir(), else copied). The last one set
@@ -59,7 +59,7 @@ FEDN_API fedn_status fedn_task_set_model_bytes(fedn_task *task, const void *data
 FEDN_API fedn_status fedn_task_set_model_file(fedn_task *task, const char *path, fedn_error *err);
 
 /** A directory of this task alone, removed after it. Thread: callback. Since: 0.1 */
-FEDN_API const char *fedn_task_dir(const fedn_task *task);
+FEDN_API const char *fedn_task_dir(fedn_task *task);
 
 /**
  * Number of examples trained on: the update's weight. Above 0, at most 1e15.

@@ -26,13 +26,14 @@
 #define FEDN__LIMIT_HTTP_REDIRECTS   5
 
 /* calls */
-#define FEDN__LIMIT_CALLS          100000           /* open on one listener */
-#define FEDN__LIMIT_STREAM_BYTES   (16 * FEDN__MIB) /* heap of what waits on an outgoing stream */
-#define FEDN__LIMIT_MESSAGE_DEPTH  16               /* messages inside a received message */
-#define FEDN__LIMIT_MESSAGE_PIECES 65536            /* slices of one received message */
-#define FEDN__LIMIT_STATUS_TEXT    1024             /* text of the status that ends a call */
-#define FEDN__LIMIT_METADATA_VALUE 8192             /* one value of a call's metadata */
-#define FEDN__LIMIT_STALL_MS       600000           /* a model transfer that does not move */
+#define FEDN__LIMIT_CALLS          100000            /* open on one listener */
+#define FEDN__LIMIT_STREAM_BYTES   (16 * FEDN__MIB)  /* heap of what waits on an outgoing stream */
+#define FEDN__LIMIT_MESSAGE_DEPTH  16                /* messages inside a received message */
+#define FEDN__LIMIT_MESSAGE_PIECES 65536             /* slices of one received message */
+#define FEDN__LIMIT_STATUS_TEXT    1024              /* text of the status that ends a call */
+#define FEDN__LIMIT_METADATA_VALUE 8192              /* one value of a call's metadata */
+#define FEDN__LIMIT_MEMORY_MODEL   (256 * FEDN__KIB) /* held in memory; a larger one in a file */
+#define FEDN__LIMIT_STALL_MS       600000            /* a model transfer that does not move */
 
 /* texts from peers */
 #define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */

@@ -107,11 +107,9 @@ static void on_chunk(fedn__stream *stream, const fedn__piece *pieces, uint64_t c
         fedn__transfer_fail(transfer, rc, &err);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): a model, its place and who hears of it */
-fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool, const char *id,
-                                    const char *client_id, const char *path, uint64_t max_bytes,
-                                    fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,
-                                    fedn_error *err)
+fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool,
+                                    const fedn__download *what, fedn__transfer_fn fn,
+                                    void *user_data, fedn__transfer **ret, fedn_error *err)
 {
     static const fedn__stream_events events = {.raw = on_chunk, .closed = fedn__transfer_closed};
     Fedn__ModelRequest request = FEDN__MODEL_REQUEST__INIT;
@@ -119,18 +117,19 @@ fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool, co
     fedn__transfer *transfer = NULL;
 
     *ret = NULL;
-    fedn_status rc = fedn__transfer_new(fedn__channel_loop(channel), id, client_id, fn, user_data,
-                                        &transfer, err);
+    fedn_status rc = fedn__transfer_new(fedn__channel_loop(channel), what->id, what->client_id, fn,
+                                        user_data, &transfer, err);
     if (rc < 0)
         return rc;
     transfer->spool.loop = transfer->loop;
     transfer->spool.pool = pool;
-    transfer->spool.max_bytes = max_bytes;
+    transfer->spool.max_bytes = what->max_bytes;
+    transfer->spool.memory_bytes = what->memory_bytes;
     transfer->spool.room = spool_room;
     transfer->spool.over = spool_over;
-    transfer->spool.path = fedn__strdup(path);
+    transfer->spool.path = fedn__strdup(what->path);
     request.id = transfer->id;
-    if (client_id) {
+    if (what->client_id) {
         sender.role = FEDN__ROLE__CLIENT;
         sender.client_id = transfer->client_id;
         request.sender = &sender;

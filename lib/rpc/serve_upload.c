@@ -71,7 +71,7 @@ static void conclude(upload *up, fedn_status status, const fedn_error *err)
 
     fedn__loop_timer_cancel(up->host->loop, &up->stall);
     if (up->accepted && !up->taken)
-        up->host->stored(up->host->service, up->id, status, up->spool.bytes, err);
+        up->host->stored(up->host->service, up->id, status, up->spool.blob, err);
     if (up->call && status == FEDN_OK) {
         answer.id = up->id;
         answer.status = FEDN__MODEL_STATUS__OK;
@@ -298,6 +298,7 @@ void fedn__upload_open(void *service, fedn__call *call, const ProtobufCMessage *
     up->spool.loop = host->loop;
     up->spool.pool = host->pool;
     up->spool.durable = host->durable;
+    up->spool.memory_bytes = host->memory_bytes;
     up->spool.room = spool_room;
     up->spool.over = spool_over;
     fedn__spool_init(&up->spool);

@@ -23,6 +23,7 @@ void fedn__load_done(fedn__load *load)
 void fedn__spool_init(fedn__spool *spool)
 {
     spool->fd = -1;
+    fedn__buffer_init(&spool->memory, 0);
 }
 
 void fedn__spool_done(fedn__spool *spool)
@@ -30,6 +31,8 @@ void fedn__spool_done(fedn__spool *spool)
     assert(!spool->busy && spool->fd < 0);
     fedn__load_done(&spool->next);
     fedn__load_done(&spool->load);
+    fedn__buffer_done(&spool->memory);
+    spool->blob = fedn__blob_unref(spool->blob);
     fedn__free(spool->path);
     spool->path = NULL;
 }
@@ -62,18 +65,31 @@ static fedn_status write_load(fedn__spool *spool)
     return FEDN_OK;
 }
 
+/* The file, with what was taken before there was one. */
+static fedn_status create(fedn__spool *spool)
+{
+    fedn_status rc = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__fs_write(spool->fd, spool->memory.data, spool->memory.len, &spool->job_err);
+    fedn__buffer_done(&spool->memory);
+    return rc;
+}
+
 static void on_worker(fedn__work *work)
 {
     fedn__spool *spool = FEDN__OWNER(work, fedn__spool, work);
 
     if (spool->status == FEDN_OK && spool->fd < 0 && spool->job_ending >= 0)
-        spool->status = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+        spool->status = create(spool);
     if (spool->status == FEDN_OK && spool->job_ending >= 0)
         spool->status = write_load(spool);
     fedn__load_done(&spool->load);
     if (spool->status == FEDN_OK && spool->job_ending > 0) {
         spool->status = fedn__fs_commit(spool->fd, spool->path, spool->durable, &spool->job_err);
         spool->fd = -1;
+        if (spool->status == FEDN_OK)
+            spool->status = fedn__blob_from_file(spool->path, &spool->blob, &spool->job_err);
     }
     if ((spool->status < 0 || spool->job_ending < 0) && spool->fd >= 0) {
         fedn__fs_abandon(spool->fd, spool->path);
@@ -117,6 +133,52 @@ static void back(fedn__work *work)
         spool->room(spool);
 }
 
+/* Without a file it is over on the loop's next turn: the caller is not called back from inside. */
+static void on_post(fedn__post *post)
+{
+    fedn__spool *spool = FEDN__OWNER(post, fedn__spool, post);
+    int32_t abandoned = spool->ending < 0;
+
+    spool->ended = 1;
+    spool->busy = 0;
+    spool->over(spool, abandoned ? spool->reason : spool->status,
+                abandoned ? &spool->err : &spool->job_err);
+}
+
+static void end_in_memory(fedn__spool *spool)
+{
+    uint64_t bytes = spool->memory.len;
+    void *data = NULL;
+
+    spool->busy = 1;
+    if (spool->ending > 0) {
+        data = fedn__buffer_take(&spool->memory);
+        spool->status = data ? fedn__blob_from_memory(data, bytes, &spool->blob, &spool->job_err)
+                             : fedn__error_nomem(&spool->job_err);
+        if (spool->status != FEDN_OK)
+            fedn__free(data);
+    }
+    spool->job_ending = spool->ending;
+    spool->post.fn = on_post;
+    fedn__loop_post(spool->loop, &spool->post);
+}
+
+static int32_t needs_file(const fedn__spool *spool)
+{
+    return spool->in_file || spool->memory_bytes == 0;
+}
+
+static fedn_status keep_in_memory(fedn__spool *spool, fedn__load *load, fedn_error *err)
+{
+    fedn_status rc = FEDN_OK;
+
+    spool->memory.limit = spool->memory_bytes;
+    for (uint64_t i = 0; rc == FEDN_OK && i < load->count; i++)
+        rc = fedn__buffer_add(&spool->memory, load->data[i].data, load->data[i].bytes);
+    fedn__load_done(load);
+    return rc == FEDN_OK ? rc : fedn__error_nomem(err);
+}
+
 fedn_status fedn__spool_add(fedn__spool *spool, fedn__load *load, int32_t *ret_room,
                             fedn_error *err)
 {
@@ -129,6 +191,10 @@ fedn_status fedn__spool_add(fedn__spool *spool, fedn__load *load, int32_t *ret_r
         return rc;
     }
     spool->bytes += load->bytes;
+    *ret_room = 1;
+    if (!spool->in_file && spool->bytes <= spool->memory_bytes)
+        return keep_in_memory(spool, load, err);
+    spool->in_file = 1;
     spool->next = *load;
     memset(load, 0, sizeof *load);
     spool->waiting = 1;
@@ -143,7 +209,10 @@ void fedn__spool_commit(fedn__spool *spool)
     if (spool->ending || spool->ended)
         return;
     spool->ending = 1;
-    submit(spool);
+    if (needs_file(spool))
+        submit(spool);
+    else
+        end_in_memory(spool);
 }
 
 void fedn__spool_abandon(fedn__spool *spool, fedn_status reason, const fedn_error *err)
@@ -154,5 +223,8 @@ void fedn__spool_abandon(fedn__spool *spool, fedn_status reason, const fedn_erro
     spool->reason = reason;
     spool->err = *err;
     fedn__load_done(&spool->next);
-    submit(spool);
+    if (needs_file(spool))
+        submit(spool);
+    else if (!spool->busy)
+        end_in_memory(spool);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A file that fills from received blocks: one is being written on the pool while the next arrives.
- */
+ * A model that fills from received blocks: in memory while it is small, then in a file, of which
+ * one block is written on the pool while the next arrives. */
 #ifndef FEDN__RPC_SPOOL_H
 #define FEDN__RPC_SPOOL_H
 
+#include "core/blob.h"
+#include "core/buffer.h"
 #include "rpc/codec.h"
 
 /* Blocks received and what of them belongs into the file; the data lies in the block. */
@@ -20,14 +22,20 @@ struct fedn__spool {
     fedn__pool *pool;
     char *path; /* owned */
     uint64_t max_bytes;
+    uint64_t memory_bytes; /* up to this size there is no file */
     int32_t durable;
     /* room for another block, after fedn__spool_add() has said that there is none */
     void (*room)(fedn__spool *spool);
-    /* always, once, after fedn__spool_commit() or fedn__spool_abandon(), or when writing failed:
-     * the file is at the path (FEDN_OK) or nothing of it is left */
+    /* always, once and later, after fedn__spool_commit() or fedn__spool_abandon(), or when writing
+     * failed: the model is in `blob` (FEDN_OK), a large one also at the path; or nothing of it is
+     * left */
     void (*over)(fedn__spool *spool, fedn_status status, const fedn_error *err);
 
-    uint64_t bytes; /* taken so far */
+    uint64_t bytes;      /* taken so far */
+    fedn__blob *blob;    /* when over: the spool's reference */
+    fedn__buffer memory; /* what came while there was no file; then the worker's, for its start */
+    int32_t in_file;
+    fedn__post post; /* to be over without a file */
     fedn__load next;
     int32_t waiting;    /* `next` is filled */
     int32_t ended;      /* `over` was called */

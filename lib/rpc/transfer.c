@@ -127,8 +127,8 @@ void fedn__transfer_check_over(fedn__transfer *transfer)
 {
     if (transfer->stream || transfer->spooling)
         return;
-    transfer->fn(transfer->status, transfer->status < 0 ? &transfer->err : NULL, transfer->bytes,
-                 transfer->user_data);
+    transfer->fn(transfer->status, transfer->status < 0 ? &transfer->err : NULL,
+                 transfer->status < 0 ? NULL : transfer->spool.blob, transfer->user_data);
     fedn__transfer_release(transfer);
 }
 

@@ -148,12 +148,12 @@ static fedn_status bench_accept(void *service, fedn__call *call, const char *id,
     return *ret_path ? FEDN_OK : fedn_error_set(err, FEDN_ERR_NOMEM, NULL);
 }
 
-static void bench_stored(void *service, const char *id, fedn_status status, uint64_t bytes,
+static void bench_stored(void *service, const char *id, fedn_status status, fedn__blob *blob,
                          const fedn_error *err)
 {
     (void)service;
     (void)id;
-    (void)bytes;
+    (void)blob;
     if (status < 0)
         fprintf(stderr, "not stored: %s\n", err->message);
 }
@@ -236,11 +236,12 @@ static inline void bench_peer_hang_up(bench_peer *peer)
     fedn__pool_free(peer->pool);
 }
 
-static void bench_moved(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void bench_moved(fedn_status status, const fedn_error *err, fedn__blob *blob,
+                        void *user_data)
 {
     bench_peer *peer = user_data;
 
-    (void)bytes;
+    (void)blob;
     bench_ok(status, err);
     fedn__flag_set(&peer->done);
 }
@@ -249,6 +250,8 @@ static void bench_begin(void *arg)
 {
     bench_peer *peer = arg;
     fedn__transfer *transfer = NULL;
+    const fedn__download what = {
+        .id = peer->id, .client_id = "bench", .path = peer->path, .max_bytes = peer->max_bytes};
     fedn_error err;
 
     if (peer->blob)
@@ -256,8 +259,8 @@ static void bench_begin(void *arg)
                                        peer, &transfer, &err),
                  &err);
     else
-        bench_ok(fedn__transfer_download(peer->channel, peer->pool, peer->id, "bench", peer->path,
-                                         peer->max_bytes, bench_moved, peer, &transfer, &err),
+        bench_ok(fedn__transfer_download(peer->channel, peer->pool, &what, bench_moved, peer,
+                                         &transfer, &err),
                  &err);
 }
 

@@ -335,11 +335,11 @@ typedef struct moving {
     fedn_error err;
 } moving;
 
-static void on_moved(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void on_moved(fedn_status status, const fedn_error *err, fedn__blob *blob, void *user_data)
 {
     moving *call = user_data;
 
-    (void)bytes;
+    (void)blob;
     call->status = status;
     if (err)
         call->err = *err;
@@ -351,14 +351,14 @@ static void do_move(void *arg)
     moving *call = arg;
     fake_attach *fake = call->fake;
     fedn__transfer *transfer = NULL;
-    fedn_status rc =
-        call->path ? fedn__transfer_download(fake->channel, fake->pool, call->id, NULL, call->path,
-                                             FEDN__GIB, on_moved, call, &transfer, &call->err)
-                   : fedn__transfer_upload(fake->channel, call->id, NULL, call->blob, on_moved,
-                                           call, &transfer, &call->err);
+    const fedn__download what = {.id = call->id, .path = call->path, .max_bytes = FEDN__GIB};
+    fedn_status rc = call->path ? fedn__transfer_download(fake->channel, fake->pool, &what,
+                                                          on_moved, call, &transfer, &call->err)
+                                : fedn__transfer_upload(fake->channel, call->id, NULL, call->blob,
+                                                        on_moved, call, &transfer, &call->err);
 
     if (rc != FEDN_OK)
-        on_moved(rc, NULL, 0, call);
+        on_moved(rc, NULL, NULL, call);
 }
 
 static fedn_status move(moving *call, fedn_error *err)

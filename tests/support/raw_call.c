@@ -103,11 +103,11 @@ void raw_answer_done(raw_answer *answer)
     answer->message = NULL;
 }
 
-static void on_moved(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void on_moved(fedn_status status, const fedn_error *err, fedn__blob *blob, void *user_data)
 {
     waiting *w = user_data;
 
-    (void)bytes;
+    (void)blob;
     w->status = status;
     if (err)
         w->err = *err;
@@ -146,10 +146,10 @@ static void begin_download(void *arg)
 {
     fetching *f = arg;
     fedn__transfer *transfer = NULL;
+    const fedn__download what = {.id = f->w.text, .path = f->path, .max_bytes = FEDN__GIB};
 
-    f->w.status =
-        fedn__transfer_download(f->w.caller->channel, f->w.caller->pool, f->w.text, NULL, f->path,
-                                FEDN__GIB, on_moved, &f->w, &transfer, &f->w.err);
+    f->w.status = fedn__transfer_download(f->w.caller->channel, f->w.caller->pool, &what, on_moved,
+                                          &f->w, &transfer, &f->w.err);
     if (f->w.status != FEDN_OK)
         fedn__flag_set(&f->w.flag);
 }

@@ -321,6 +321,7 @@ void fedn__client_service_free(fedn__client_service *service)
     remove_files(service);
     fedn__identity_done(&service->identity);
     fedn__free(service->authorization);
+    fedn__blob_unref(service->model);
     fedn__free(service->model_path);
     fedn__free(service->work_dir);
     fedn__free(service->state_dir);

@@ -72,7 +72,8 @@ struct fedn__client_service {
     fedn__client_job *job;
     fedn__transfer *transfer;
     uint64_t transfer_step; /* whose end is of interest; 0: none */
-    char *model_path;       /* the newest global model */
+    fedn__blob *model;      /* the newest global model */
+    char *model_path;       /* its file; NULL: it is in memory */
     double fetch_s;
     uint64_t serial;
     uint32_t metric_reports;

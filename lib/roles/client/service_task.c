@@ -38,29 +38,33 @@ static double seconds_since(int64_t begun_ns)
     return (double)(fedn__clock_ns() - begun_ns) / 1e9;
 }
 
-static void keep_newest(fedn__client_service *service, fedn__errand *errand)
+static void keep_newest(fedn__client_service *service, fedn__errand *errand, fedn__blob *blob)
 {
     if (service->model_path)
         (void)fedn__fs_unlink(service->model_path, NULL);
     fedn__free(service->model_path);
-    service->model_path = errand->path;
-    errand->path = NULL;
+    service->model_path = NULL;
+    fedn__blob_unref(service->model);
+    service->model = fedn__blob_ref(blob);
+    if (fedn__blob_fd(blob) >= 0) {
+        service->model_path = errand->path;
+        errand->path = NULL;
+    }
     service->fetch_s = seconds_since(errand->begun_ns);
 }
 
-static void on_fetched(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void on_fetched(fedn_status status, const fedn_error *err, fedn__blob *blob, void *user_data)
 {
     fedn__errand *errand = user_data;
     fedn__client_service *service = errand->service;
 
-    (void)bytes;
     if (!transfer_over(errand)) {
         (void)fedn__fs_unlink(errand->path, NULL);
         fedn__errand_free(errand);
         return;
     }
     if (status == FEDN_OK)
-        keep_newest(service, errand);
+        keep_newest(service, errand, blob);
     fedn__client_engine_fetched(service->engine, fedn__clock_ms(), errand->step, status,
                                 status == FEDN_OK ? "" : err->message);
     fedn__errand_free(errand);
@@ -76,10 +80,14 @@ static fedn_status begin_fetch(fedn__client_service *service, const fedn__client
     errand->path =
         fedn__strf("%s/model-%llu", service->work_dir, (unsigned long long)++service->serial);
     fedn_status rc = errand->path ? FEDN_OK : fedn__error_nomem(err);
+    const fedn__download what = {.id = action->order->model_id,
+                                 .client_id = service->id,
+                                 .path = errand->path,
+                                 .max_bytes = service->options->max_model_bytes,
+                                 .memory_bytes = FEDN__LIMIT_MEMORY_MODEL};
     if (rc == FEDN_OK)
-        rc = fedn__transfer_download(service->channel, service->pool, action->order->model_id,
-                                     service->id, errand->path, service->options->max_model_bytes,
-                                     on_fetched, errand, &errand->transfer, err);
+        rc = fedn__transfer_download(service->channel, service->pool, &what, on_fetched, errand,
+                                     &errand->transfer, err);
     if (rc == FEDN_OK)
         await_transfer(service, errand);
     else
@@ -184,6 +192,7 @@ static fedn_status job_new(fedn__client_service *service, const fedn__client_act
     const fedn__task_setup setup = {
         .order = action->order,
         .work_dir = service->work_dir,
+        .model = service->model,
         .model_path = service->model_path,
         .model_format = service->options->model_format,
         .stopping = &service->stopping,
@@ -250,12 +259,13 @@ void fedn__client_cancel(fedn__client_service *service)
         fedn__task_cancel(service->job->task);
 }
 
-static void on_uploaded(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void on_uploaded(fedn_status status, const fedn_error *err, fedn__blob *blob,
+                        void *user_data)
 {
     fedn__errand *errand = user_data;
     fedn__client_service *service = errand->service;
 
-    (void)bytes;
+    (void)blob;
     if (!transfer_over(errand)) {
         fedn__errand_free(errand);
         return;
@@ -271,18 +281,15 @@ static fedn_status begin_upload(fedn__client_service *service, const fedn__clien
                                 fedn_error *err)
 {
     fedn__client_job *job = service->job;
-    fedn__blob *blob = NULL;
 
     fedn__errand *errand = fedn__errand_new(service, action);
     if (!errand)
         return fedn__error_nomem(err);
     /* Every try has a name of its own: FEDn's combiner appends a second try to what it has. */
     fedn__uuid_new_text(job->update_id);
-    fedn_status rc = fedn__blob_from_file(job->task->update_path, &blob, err);
-    if (rc == FEDN_OK)
-        rc = fedn__transfer_upload(service->channel, job->update_id, service->id, blob, on_uploaded,
-                                   errand, &errand->transfer, err);
-    (void)fedn__blob_unref(blob);
+    fedn_status rc =
+        fedn__transfer_upload(service->channel, job->update_id, service->id, job->task->update,
+                              on_uploaded, errand, &errand->transfer, err);
     if (rc == FEDN_OK)
         await_transfer(service, errand);
     else

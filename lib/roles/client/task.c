@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include <string.h>
 #include <unistd.h>
@@ -35,9 +36,11 @@ fedn_status fedn__task_new(const fedn__task_setup *setup, fedn_task **ret, fedn_
     unsigned long long serial = setup->serial;
     task->dir = fedn__strf("%s/task-%llu", setup->work_dir, serial);
     task->update_path = fedn__strf("%s/update-%llu", setup->work_dir, serial);
+    task->blob = fedn__blob_ref(setup->model);
     task->model_path = fedn__strdup(setup->model_path);
     task->format = fedn__strdup(choose_format(setup));
-    if (!task->dir || !task->update_path || !task->model_path || !task->format) {
+    if (!task->dir || !task->update_path || (setup->model_path && !task->model_path) ||
+        !task->format) {
         fedn__task_free(task);
         return fedn__error_nomem(err);
     }
@@ -57,6 +60,12 @@ static void drop_inputs(fedn_task *task)
     task->model = fedn_model_unref(task->model);
     task->trained = fedn_model_unref(task->trained);
     task->blob = fedn__blob_unref(task->blob);
+    if (task->own_model_file)
+        (void)fedn__fs_unlink(task->model_path, NULL);
+    task->own_model_file = 0;
+    if (task->has_dir)
+        (void)fedn__fs_remove_tree(task->dir, NULL);
+    task->has_dir = 0;
 }
 
 void fedn__task_free(fedn_task *task)
@@ -66,6 +75,7 @@ void fedn__task_free(fedn_task *task)
     drop_inputs(task);
     if (task->result == FEDN__RESULT_FILE)
         (void)fedn__fs_unlink(task->update_path, NULL);
+    task->update = fedn__blob_unref(task->update);
     for (uint32_t i = 0; i < task->metric_count; i++)
         fedn__free(task->metrics[i].name);
     fedn__free(task->metrics);
@@ -117,13 +127,46 @@ static fedn_status check_result(const fedn_task *task, fedn_error *err)
     }
 }
 
+static uint64_t tensor_bytes(const fedn_model *model)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < fedn_model_count(model); i++)
+        bytes += fedn_model_bytes(model, i);
+    return bytes;
+}
+
+static fedn_status encode_in_memory(fedn_task *task, fedn_error *err)
+{
+    void *data = NULL;
+    uint64_t bytes = 0;
+
+    fedn_status rc = fedn_model_encode(task->trained, task->format, &data, &bytes, err);
+    if (rc == FEDN_OK)
+        rc = fedn__blob_from_memory(data, bytes, &task->update, err);
+    if (rc == FEDN_OK)
+        task->result = FEDN__RESULT_BYTES;
+    else
+        fedn__free(data);
+    return rc;
+}
+
+/* Whatever the callback left becomes bytes to upload: of a small model in memory, else in a file.
+ */
 static fedn_status encode(fedn_task *task, fedn_error *err)
 {
-    if (task->result != FEDN__RESULT_TENSORS)
-        return FEDN_OK;
-    fedn_status rc = fedn_model_save(task->trained, task->update_path, task->format, err);
-    if (rc == FEDN_OK)
-        task->result = FEDN__RESULT_FILE;
+    fedn_status rc = FEDN_OK;
+
+    if (task->result == FEDN__RESULT_TENSORS &&
+        tensor_bytes(task->trained) <= FEDN__LIMIT_MEMORY_MODEL)
+        return encode_in_memory(task, err);
+    if (task->result == FEDN__RESULT_TENSORS) {
+        rc = fedn_model_save(task->trained, task->update_path, task->format, err);
+        if (rc == FEDN_OK)
+            task->result = FEDN__RESULT_FILE;
+    }
+    if (rc == FEDN_OK && task->result == FEDN__RESULT_FILE)
+        rc = fedn__blob_from_file(task->update_path, &task->update, err);
     return rc;
 }
 
@@ -150,15 +193,12 @@ fedn_status fedn__task_run(fedn_task *task, fedn_task_fn fn, void *user_data, fe
 {
     int64_t begun_ns = fedn__clock_ns();
 
-    fedn_status rc = fedn__fs_mkdirs(task->dir, err);
-    if (rc == FEDN_OK)
-        rc = call(task, fn, user_data, err);
+    fedn_status rc = call(task, fn, user_data, err);
     if (rc == FEDN_OK)
         rc = check_result(task, err);
     if (rc == FEDN_OK)
         rc = encode(task, err);
     task->processing_s = (double)(fedn__clock_ns() - begun_ns) / 1e9;
     drop_inputs(task);
-    (void)fedn__fs_remove_tree(task->dir, NULL);
     return rc;
 }

@@ -13,13 +13,14 @@ typedef struct fedn__metric {
     double value;
 } fedn__metric;
 
-enum { FEDN__RESULT_NONE, FEDN__RESULT_TENSORS, FEDN__RESULT_FILE };
+enum { FEDN__RESULT_NONE, FEDN__RESULT_TENSORS, FEDN__RESULT_BYTES, FEDN__RESULT_FILE };
 
 /* What a task is made from; all borrowed. */
 typedef struct fedn__task_setup {
     const fedn__order *order; /* outlives the task */
     const char *work_dir;
-    const char *model_path;     /* of the global model */
+    fedn__blob *model;          /* the global model */
+    const char *model_path;     /* its file; NULL: it is in memory */
     const char *model_format;   /* client.model_format; "" */
     const atomic_int *stopping; /* outlives the task */
     uint64_t serial;            /* makes names in work_dir unique */
@@ -37,13 +38,16 @@ struct fedn_task {
 
     /* The callback's thread until fedn__task_run() returns, then the loop's. */
     char *dir;
-    char *model_path;
-    char *format; /* that a trained model is encoded in */
-    fedn__blob *blob;
+    int32_t has_dir;        /* it was made */
+    fedn__blob *blob;       /* the global model */
+    char *model_path;       /* its file, once somebody asked for one */
+    int32_t own_model_file; /* that was written for this task */
+    char *format;           /* that a trained model is encoded in */
     fedn_model *model;
     int32_t result;
     fedn_model *trained;
-    char *update_path; /* FEDN__RESULT_FILE: encoded, ready to be uploaded */
+    char *update_path;  /* FEDN__RESULT_FILE: encoded */
+    fedn__blob *update; /* FEDN__RESULT_BYTES, and after fedn__task_run(): ready to be uploaded */
     double num_examples;
     fedn__metric *metrics;
     uint32_t metric_count;
@@ -64,8 +68,8 @@ void fedn__task_free(fedn_task *task);
 void fedn__task_cancel(fedn_task *task);
 void fedn__task_get_progress(fedn_task *task, uint64_t *ret_done, uint64_t *ret_total);
 
-/* Runs the callback in a directory of its own, checks what it left, encodes a trained model into
- * update_path, and drops everything that the answer does not need. */
+/* Runs the callback, checks what it left, encodes a trained model, and drops everything that the
+ * answer does not need. */
 fedn_status fedn__task_run(fedn_task *task, fedn_task_fn fn, void *user_data, fedn_error *err);
 
 #endif

@@ -7,8 +7,10 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "model/model.h"
+#include "model/source.h"
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -44,14 +46,31 @@ const char *fedn_task_config(const fedn_task *task)
     return task ? task->order->config : NULL;
 }
 
-const char *fedn_task_dir(const fedn_task *task)
+const char *fedn_task_dir(fedn_task *task)
 {
-    return task ? task->dir : NULL;
+    if (!task)
+        return NULL;
+    if (!task->has_dir && fedn__fs_mkdirs(task->dir, NULL) == FEDN_OK)
+        task->has_dir = 1;
+    return task->has_dir ? task->dir : NULL;
 }
 
-const char *fedn_task_model_path(const fedn_task *task)
+/* A small model came into memory: its file is written for whoever asks. */
+const char *fedn_task_model_path(fedn_task *task)
 {
-    return task ? task->model_path : NULL;
+    const uint8_t *data = NULL;
+
+    if (!task || task->model_path)
+        return task ? task->model_path : NULL;
+    char *path = fedn__strf("%s-model", task->dir);
+    if (path && fedn__blob_map(task->blob, &data, NULL) == FEDN_OK &&
+        fedn__fs_write_file(path, data, fedn__blob_bytes(task->blob), 0, NULL) == FEDN_OK) {
+        task->model_path = path;
+        task->own_model_file = 1;
+        return path;
+    }
+    fedn__free(path);
+    return NULL;
 }
 
 int32_t fedn_task_is_cancelled(const fedn_task *task)
@@ -86,7 +105,11 @@ fedn_status fedn_task_model(fedn_task *task, fedn_model **ret, fedn_error *err)
     *ret = NULL;
     if (!task->model) {
         const char *format = task->order->format[0] ? task->order->format : NULL;
-        fedn_status rc = fedn_model_load(task->model_path, format, &task->model, err);
+        fedn__source *source = NULL;
+        fedn_status rc = fedn__source_open(task->blob, format, &source, err);
+        if (rc == FEDN_OK)
+            rc = fedn__source_load(source, &task->model, err);
+        fedn__source_free(source);
         if (rc != FEDN_OK)
             return fedn__error_prefix(err, rc, "global model");
     }
@@ -102,11 +125,7 @@ fedn_status fedn_task_model_bytes(fedn_task *task, const void **ret_data, uint64
     if (!task || !ret_data || !ret_bytes)
         return fedn__error(err, FEDN_ERR_INVALID, "task and results must not be NULL");
     *ret_data = NULL;
-    fedn_status rc = FEDN_OK;
-    if (!task->blob)
-        rc = fedn__blob_from_file(task->model_path, &task->blob, err);
-    if (rc == FEDN_OK)
-        rc = fedn__blob_map(task->blob, &data, err);
+    fedn_status rc = fedn__blob_map(task->blob, &data, err);
     if (rc != FEDN_OK)
         return rc;
     *ret_data = data;
@@ -123,11 +142,19 @@ static fedn_status may_set_model(const fedn_task *task, const void *what, fedn_e
     return FEDN_OK;
 }
 
-/* The file at update_path is the result from now on. */
-static void result_is_file(fedn_task *task)
+/* What was set before is dropped; a file at update_path is replaced by the next one. */
+static fedn_status result_is(fedn_task *task, int32_t result, fedn_error *err)
 {
+    fedn_status rc = FEDN_OK;
+
+    if (task->result == FEDN__RESULT_FILE && result != FEDN__RESULT_FILE)
+        rc = fedn__fs_unlink(task->update_path, err);
+    if (rc != FEDN_OK)
+        return rc;
     task->trained = fedn_model_unref(task->trained);
-    task->result = FEDN__RESULT_FILE;
+    task->update = fedn__blob_unref(task->update);
+    task->result = result;
+    return FEDN_OK;
 }
 
 fedn_status fedn_task_set_model(fedn_task *task, fedn_model *model, fedn_error *err)
@@ -135,16 +162,14 @@ fedn_status fedn_task_set_model(fedn_task *task, fedn_model *model, fedn_error *
     fedn_status rc = may_set_model(task, model, err);
     if (rc != FEDN_OK)
         return rc;
-    if (task->result == FEDN__RESULT_FILE)
-        rc = fedn__fs_unlink(task->update_path, err);
-    if (rc != FEDN_OK)
-        return rc;
-    fedn_model *before = task->trained;
     fedn__model_seal(model);
-    task->trained = fedn_model_ref(model);
-    task->result = FEDN__RESULT_TENSORS;
-    fedn_model_unref(before);
-    return FEDN_OK;
+    fedn_model *kept = fedn_model_ref(model);
+    rc = result_is(task, FEDN__RESULT_TENSORS, err);
+    if (rc == FEDN_OK)
+        task->trained = kept;
+    else
+        fedn_model_unref(kept);
+    return rc;
 }
 
 fedn_status fedn_task_set_model_bytes(fedn_task *task, const void *data, uint64_t bytes,
@@ -153,10 +178,20 @@ fedn_status fedn_task_set_model_bytes(fedn_task *task, const void *data, uint64_
     fedn_status rc = may_set_model(task, data, err);
     if (rc == FEDN_OK && bytes == 0)
         rc = fedn__error(err, FEDN_ERR_INVALID, "the trained model has 0 bytes");
-    if (rc == FEDN_OK)
+    if (rc != FEDN_OK)
+        return rc;
+    if (bytes > FEDN__LIMIT_MEMORY_MODEL) {
         rc = fedn__fs_write_file(task->update_path, data, bytes, 0, err);
+        return rc == FEDN_OK ? result_is(task, FEDN__RESULT_FILE, err) : rc;
+    }
+    fedn__blob *blob = NULL;
+    rc = fedn__blob_copy(data, bytes, &blob, err);
     if (rc == FEDN_OK)
-        result_is_file(task);
+        rc = result_is(task, FEDN__RESULT_BYTES, err);
+    if (rc == FEDN_OK)
+        task->update = blob;
+    else
+        fedn__blob_unref(blob);
     return rc;
 }
 
@@ -188,9 +223,7 @@ fedn_status fedn_task_set_model_file(fedn_task *task, const char *path, fedn_err
         rc = fedn__fs_move(path, task->update_path, 0, err);
     else
         rc = fedn__fs_copy(path, task->update_path, err);
-    if (rc == FEDN_OK)
-        result_is_file(task);
-    return rc;
+    return rc == FEDN_OK ? result_is(task, FEDN__RESULT_FILE, err) : rc;
 }
 
 fedn_status fedn_task_set_num_examples(fedn_task *task, double num_examples, fedn_error *err)

@@ -164,19 +164,14 @@ static fedn_status run_begin(step *s, fedn_error *err)
 static fedn_status run_add(step *s, fedn_error *err)
 {
     fedn__fold *fold = s->fold;
-    fedn__blob *blob = NULL;
     fedn__source *update = NULL;
-    fedn_status rc = FEDN_OK;
 
     if (!fold->aggregator)
         return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
-    rc = fedn__blob_from_file(s->texts[TEXT_PATH], &blob, err);
-    if (rc == FEDN_OK)
-        rc = open_source(blob, fold->format, &update, err);
+    fedn_status rc = open_source(s->blob, fold->format, &update, err);
     if (rc == FEDN_OK)
         rc = fedn__aggregator_add_source(fold->aggregator, update, s->weight, err);
     fedn__source_free(update);
-    fedn__blob_unref(blob);
     return rc;
 }
 
@@ -222,8 +217,24 @@ fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const cha
     return FEDN_OK;
 }
 
-static fedn_status submit_with_path(step *s, const char *path, fedn__fold_fn fn, void *user_data)
+fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *update_id,
+                           double weight, fedn__fold_fn fn, void *user_data)
 {
+    step *s = step_new(fold, run_add, update_id);
+
+    if (!s)
+        return FEDN_ERR_NOMEM;
+    s->weight = weight;
+    s->blob = fedn__blob_ref(update);
+    step_submit(s, fn, user_data);
+    return FEDN_OK;
+}
+
+fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
+                            fedn__fold_fn fn, void *user_data)
+{
+    step *s = step_new(fold, run_save, partial_id);
+
     if (!s)
         return FEDN_ERR_NOMEM;
     s->texts[TEXT_PATH] = fedn__strdup(path);
@@ -233,22 +244,6 @@ static fedn_status submit_with_path(step *s, const char *path, fedn__fold_fn fn,
     }
     step_submit(s, fn, user_data);
     return FEDN_OK;
-}
-
-fedn_status fedn__fold_add(fedn__fold *fold, const char *path, const char *update_id, double weight,
-                           fedn__fold_fn fn, void *user_data)
-{
-    step *s = step_new(fold, run_add, update_id);
-
-    if (s)
-        s->weight = weight;
-    return submit_with_path(s, path, fn, user_data);
-}
-
-fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
-                            fedn__fold_fn fn, void *user_data)
-{
-    return submit_with_path(step_new(fold, run_save, partial_id), path, fn, user_data);
 }
 
 fedn_status fedn__fold_reset(fedn__fold *fold)

@@ -28,8 +28,8 @@ void fedn__fold_free(fedn__fold *fold);
 fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const char *kwargs,
                              const char *format, fedn__blob *global, const char *round_id,
                              fedn__fold_fn fn, void *user_data);
-fedn_status fedn__fold_add(fedn__fold *fold, const char *path, const char *update_id, double weight,
-                           fedn__fold_fn fn, void *user_data);
+fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *update_id,
+                           double weight, fedn__fold_fn fn, void *user_data);
 fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
                             fedn__fold_fn fn, void *user_data);
 /* Forget what was folded; nobody is told. */

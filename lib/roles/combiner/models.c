@@ -80,14 +80,13 @@ static void fetch_settle(fedn__fetch *fetch, const char *error)
     fedn__combiner_service_drain(service);
 }
 
-static void on_fetched(fedn_status status, const fedn_error *why, uint64_t bytes, void *user_data)
+static void on_fetched(fedn_status status, const fedn_error *why, fedn__blob *blob, void *user_data)
 {
     fedn__fetch *fetch = user_data;
     fedn__combiner_service *service = fetch->service;
     fedn_error err = {0};
     char text[FEDN__REASON_BYTES];
 
-    (void)bytes;
     fetch->transfer = NULL;
     transfer_ended(service);
     if (service->stopping) {
@@ -95,7 +94,7 @@ static void on_fetched(fedn_status status, const fedn_error *why, uint64_t bytes
         return;
     }
     if (status == FEDN_OK)
-        status = fedn__shelf_add_model(service->shelf, fetch->model_id, &err);
+        status = fedn__shelf_add_model(service->shelf, fetch->model_id, blob, &err);
     else if (why)
         err = *why;
     if (status == FEDN_OK) {
@@ -113,9 +112,12 @@ static void fetch_start(fedn__fetch *fetch)
 
     if (fetch->transfer || !fedn__uplink_is_up(service->uplink))
         return;
-    fedn_status rc = fedn__transfer_download(
-        fedn__uplink_channel(service->uplink), service->pool, fetch->model_id, NULL, fetch->path,
-        service->options.max_model_bytes, on_fetched, fetch, &fetch->transfer, &err);
+    const fedn__download what = {.id = fetch->model_id,
+                                 .path = fetch->path,
+                                 .max_bytes = service->options.max_model_bytes,
+                                 .memory_bytes = FEDN__LIMIT_MEMORY_MODEL};
+    fedn_status rc = fedn__transfer_download(fedn__uplink_channel(service->uplink), service->pool,
+                                             &what, on_fetched, fetch, &fetch->transfer, &err);
     if (rc == FEDN_OK)
         service->transfers++;
     else if (!try_again(service, &fetch->retry, &fetch->tries, rc))
@@ -197,13 +199,13 @@ static void saved(fedn__combiner_service *service, const char *round_id, const c
     fedn__combiner_service_drain(service);
 }
 
-static void on_handed_over(fedn_status status, const fedn_error *why, uint64_t bytes,
+static void on_handed_over(fedn_status status, const fedn_error *why, fedn__blob *blob,
                            void *user_data)
 {
     fedn__handover *handover = user_data;
     fedn__combiner_service *service = handover->service;
 
-    (void)bytes;
+    (void)blob;
     handover->transfer = NULL;
     transfer_ended(service);
     if (service->handover != handover) {

@@ -61,14 +61,14 @@ static void fold(fedn__combiner_service *service, const fedn__participant *clien
 {
     size_t bytes = strlen(client->id) + 1;
     folding *f = fedn__alloc(sizeof *f + bytes);
-    const char *path = fedn__shelf_take(service->shelf, client->update_id);
+    fedn__blob *update = fedn__shelf_take(service->shelf, client->update_id);
 
     if (f) {
         f->service = service;
         memcpy(f->client_id, client->id, bytes);
     }
-    if (f && fedn__fold_add(service->fold, path, client->update_id, client->num_examples, on_folded,
-                            f) == FEDN_OK)
+    if (f && fedn__fold_add(service->fold, update, client->update_id, client->num_examples,
+                            on_folded, f) == FEDN_OK)
         return;
     fedn__free(f);
     fedn__shelf_folded(service->shelf, client->update_id);
@@ -167,16 +167,15 @@ static fedn_status accept_upload(void *user_data, fedn__call *call, const char *
     return fedn__shelf_accept(service->shelf, id, owner ? owner : "", ret_path, err);
 }
 
-static void stored_upload(void *user_data, const char *id, fedn_status status, uint64_t bytes,
+static void stored_upload(void *user_data, const char *id, fedn_status status, fedn__blob *blob,
                           const fedn_error *err)
 {
     fedn__combiner_service *service = user_data;
 
-    (void)bytes;
     if (status != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "upload of %s: %s", id,
                         err ? err->message : fedn_status_string(status));
-    fedn__shelf_stored(service->shelf, id, status == FEDN_OK);
+    fedn__shelf_stored(service->shelf, id, status == FEDN_OK ? blob : NULL);
 }
 
 static fedn_status find_model(void *user_data, fedn__call *call, const char *id, fedn__blob **ret,
@@ -234,6 +233,7 @@ static fedn_status listen_for_clients(fedn__combiner_service *service, fedn_erro
                                           .accept = accept_upload,
                                           .stored = stored_upload,
                                           .find = find_model,
+                                          .memory_bytes = FEDN__LIMIT_MEMORY_MODEL,
                                           .service = service};
     uint32_t count = fedn__combiner_methods(service, methods);
     fedn_status rc =

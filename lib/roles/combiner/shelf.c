@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that a combiner holds: updates, global models, partials. */
+ * Models that a combiner holds: updates, global models, partials. */
 #include "roles/combiner/shelf.h"
 
 #include "core/alloc.h"
@@ -19,7 +19,8 @@ typedef struct update {
     struct update *previous;
     char id[FEDN__UUID_TEXT];
     char *owner;
-    char *path;
+    char *path;       /* of a large one */
+    fedn__blob *blob; /* NULL while it is being received */
     int32_t state;
 } update;
 
@@ -47,6 +48,7 @@ static void update_free(update *u)
 {
     if (!u)
         return;
+    fedn__blob_unref(u->blob);
     fedn__free(u->owner);
     fedn__free(u->path);
     fedn__free(u);
@@ -54,7 +56,7 @@ static void update_free(update *u)
 
 static void model_done(model *m)
 {
-    if (m->path)
+    if (m->blob && fedn__blob_fd(m->blob) >= 0)
         unlink(m->path);
     fedn__free(m->path);
     fedn__blob_unref(m->blob);
@@ -147,7 +149,8 @@ static void forget(fedn__shelf *shelf, update *u)
 
 static void discard(fedn__shelf *shelf, update *u)
 {
-    unlink(u->path);
+    if (u->blob && fedn__blob_fd(u->blob) >= 0)
+        unlink(u->path);
     forget(shelf, u);
 }
 
@@ -202,6 +205,9 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
         rc = add_update(shelf, id, owner, err);
     else if (!receiving) {
         end_waiting(shelf, u);
+        if (fedn__blob_fd(u->blob) >= 0)
+            unlink(u->path);
+        u->blob = fedn__blob_unref(u->blob);
         u->state = RECEIVING;
         shelf->receiving++;
     }
@@ -222,7 +228,7 @@ static void remove_stray(const fedn__shelf *shelf, const char *id)
     fedn__free(path);
 }
 
-void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok)
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
 {
     update *u = fedn__map_get(&shelf->updates, id);
 
@@ -232,13 +238,14 @@ void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok)
     }
     if (u->state != RECEIVING)
         return;
-    if (!ok) {
+    if (!blob) {
         discard(shelf, u);
         return;
     }
     shelf->receiving--;
+    u->blob = fedn__blob_ref(blob);
     begin_waiting(shelf, u);
-    /* updates that were never announced do not fill the disk */
+    /* updates that were never announced do not fill memory and disk */
     if (shelf->waiting > shelf->limits.max_waiting)
         discard(shelf, shelf->oldest);
 }
@@ -258,14 +265,14 @@ fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const ch
     return FEDN_OK;
 }
 
-const char *fedn__shelf_take(fedn__shelf *shelf, const char *id)
+fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id)
 {
     update *u = fedn__map_get(&shelf->updates, id);
 
     assert(u && u->state == WAITING);
     end_waiting(shelf, u);
     u->state = FOLDING;
-    return u->path;
+    return u->blob;
 }
 
 void fedn__shelf_folded(fedn__shelf *shelf, const char *id)
@@ -295,17 +302,14 @@ static void put_first(fedn__shelf *shelf, const model *m, uint32_t from)
     shelf->models[0] = *m;
 }
 
-fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err)
+fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
+                                  fedn_error *err)
 {
     model fresh = {.path = fedn__shelf_model_path(shelf, id)};
 
     if (!fresh.path)
         return fedn__error_nomem(err);
-    fedn_status rc = fedn__blob_from_file(fresh.path, &fresh.blob, err);
-    if (rc != FEDN_OK) {
-        model_done(&fresh);
-        return rc;
-    }
+    fresh.blob = fedn__blob_ref(blob);
     memcpy(fresh.id, id, sizeof fresh.id);
     model_done(&shelf->models[MODELS_KEPT - 1]); /* readers keep their reference */
     put_first(shelf, &fresh, MODELS_KEPT - 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that a combiner holds: updates that came in, global models that go out, partials that go
- * up. Loop thread only. */
+ * Models that a combiner holds, small ones in memory, large ones in files: updates that came in,
+ * global models that go out, partials that go up. Loop thread only. */
 #ifndef FEDN__ROLES_COMBINER_SHELF_H
 #define FEDN__ROLES_COMBINER_SHELF_H
 
@@ -25,23 +25,24 @@ void fedn__shelf_close(fedn__shelf *shelf);
  * path. */
 fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
                                char **ret_path, fedn_error *err);
-/* The upload is complete (ok 1), or nothing of it is left. */
-void fedn__shelf_stored(fedn__shelf *shelf, const char *id, int32_t ok);
+/* The upload is complete in `blob`, or nothing of it is left (NULL). */
+void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob);
 /* Is there a complete update of this owner? FEDN_ERR_NOT_FOUND, FEDN_ERR_STATE still being uploaded
  * or folded, FEDN_ERR_DENIED another owner's. */
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
                               fedn_error *err);
-/* Takes one that passed the check for folding: it stays until fedn__shelf_folded(). The path is the
- * shelf's. */
-const char *fedn__shelf_take(fedn__shelf *shelf, const char *id);
+/* Takes one that passed the check for folding: it stays, the shelf's, until fedn__shelf_folded().
+ */
+fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id);
 void fedn__shelf_folded(fedn__shelf *shelf, const char *id);
 /* Removes a complete update that is not being folded. */
 void fedn__shelf_drop(fedn__shelf *shelf, const char *id);
 
 /* Global models. Path for a download; caller frees. */
 char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id);
-/* A file that was downloaded to that path; those used last are kept. */
-fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn_error *err);
+/* What was downloaded, a large one to that path; those used last are kept. */
+fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
+                                  fedn_error *err);
 /* New reference, or FEDN_ERR_NOT_FOUND. */
 fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret,
                               fedn_error *err);

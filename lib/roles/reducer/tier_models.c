@@ -59,12 +59,12 @@ static fedn_status accept_partial(void *service, fedn__call *call, const char *i
     return FEDN_OK;
 }
 
-static void stored_partial(void *service, const char *id, fedn_status status, uint64_t bytes,
+static void stored_partial(void *service, const char *id, fedn_status status, fedn__blob *blob,
                            const fedn_error *err)
 {
     const fedn__tier *tier = service;
 
-    (void)bytes;
+    (void)blob;
     for (fedn__tier_link *link = tier->links; link; link = link->next) {
         if (strcmp(link->uploading, id) != 0)
             continue;

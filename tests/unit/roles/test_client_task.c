@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "core/fs.h"
+#include "core/limits.h"
 #include "roles/client/task.h"
 #include <math.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 typedef struct bench {
     char *dir;
     char *model_path;
+    fedn__blob *model;
     atomic_int stopping;
     fedn__order order;
     fedn_task *task;
@@ -30,6 +32,7 @@ static fedn_status make_task(bench *b, fedn_error *err)
 {
     const fedn__task_setup setup = {.order = &b->order,
                                     .work_dir = b->dir,
+                                    .model = b->model,
                                     .model_path = b->model_path,
                                     .model_format = "",
                                     .stopping = &b->stopping,
@@ -66,12 +69,14 @@ static void bench_init(bench *b, fedn_task_type type)
     assert_ok(fedn_model_add(tensors, NULL, FEDN_DTYPE_F32, 1, shape, data, NULL, &err), &err);
     assert_ok(fedn_model_save(tensors, b->model_path, "npz", &err), &err);
     fedn_model_unref(tensors);
+    assert_ok(fedn__blob_from_file(b->model_path, &b->model, &err), &err);
     assert_ok(make_task(b, &err), &err);
 }
 
 static void bench_done(bench *b)
 {
     fedn__task_free(b->task);
+    fedn__blob_unref(b->model);
     fedn__free(b->model_path);
     test_scratch_done(b->dir);
 }
@@ -169,21 +174,88 @@ static fedn_status set_three_times(bench *b, fedn_task *task, fedn_error *err)
 static void last_model_set_counts(void **state)
 {
     fedn_error err;
-    uint64_t bytes = 0;
+    char text[6] = "";
     bench b;
 
     (void)state;
     bench_init(&b, FEDN_TASK_TRAIN);
     assert_ok(run(&b, set_three_times, &err), &err);
-    assert_int_equal(b.task->result, FEDN__RESULT_FILE);
-    char *data = test_read_file(b.task->update_path, &bytes);
-    assert_string_equal(data, "bytes");
-    free(data);
+    assert_int_equal(fedn__blob_bytes(b.task->update), 5);
+    assert_ok(fedn__blob_read(b.task->update, 0, text, 5, &err), &err);
+    assert_string_equal(text, "bytes");
     assert_int_not_equal(access(b.task->dir, F_OK), 0);
+    assert_int_not_equal(access(b.task->update_path, F_OK), 0); /* the file that was set first */
+    bench_done(&b);
+}
+
+static fedn_status set_large(bench *b, fedn_task *task, fedn_error *err)
+{
+    uint64_t elements = FEDN__LIMIT_MEMORY_MODEL / 4 + 1;
+    fedn_model *model = NULL;
+
+    (void)b;
+    assert_ok(fedn_model_new(&model, err), err);
+    assert_ok(fedn_model_add(model, NULL, FEDN_DTYPE_F32, 1, &elements, NULL, NULL, err), err);
+    assert_ok(fedn_task_set_model(task, model, err), err);
+    fedn_model_unref(model);
+    return fedn_task_set_num_examples(task, 1, err);
+}
+
+static void a_large_model_is_kept_in_a_file_until_the_task_is_gone(void **state)
+{
+    fedn_error err;
+    bench b;
+
+    (void)state;
+    bench_init(&b, FEDN_TASK_TRAIN);
+    assert_ok(run(&b, set_large, &err), &err);
+    assert_true(fedn__blob_fd(b.task->update) >= 0);
     char *path = fedn__strdup(b.task->update_path);
+    assert_int_equal(access(path, F_OK), 0);
     fedn__task_free(b.task);
     b.task = NULL;
     assert_int_not_equal(access(path, F_OK), 0);
+    fedn__free(path);
+    bench_done(&b);
+}
+
+static fedn_status ask_for_the_file(bench *b, fedn_task *task, fedn_error *err)
+{
+    uint64_t bytes = 0;
+    uint64_t file_bytes = 0;
+    const void *data = NULL;
+
+    (void)b;
+    const char *path = fedn_task_model_path(task);
+    assert_non_null(path);
+    assert_ok(fedn_task_model_bytes(task, &data, &bytes, err), err);
+    char *file = test_read_file(path, &file_bytes);
+    assert_int_equal(file_bytes, bytes);
+    assert_memory_equal(file, data, bytes);
+    free(file);
+    assert_ptr_equal(fedn_task_model_path(task), path);
+    return FEDN_ERR_CALLBACK;
+}
+
+static void a_model_in_memory_gets_a_file_when_it_is_asked_for(void **state)
+{
+    fedn_error err;
+    uint64_t bytes = 0;
+    bench b;
+
+    (void)state;
+    bench_init(&b, FEDN_TASK_TRAIN);
+    char *data = test_read_file(b.model_path, &bytes);
+    fedn__blob_unref(b.model);
+    assert_ok(fedn__blob_copy(data, bytes, &b.model, &err), &err);
+    free(data);
+    fedn__free(b.model_path);
+    b.model_path = NULL;
+    fedn__task_free(b.task);
+    assert_ok(make_task(&b, &err), &err);
+    assert_int_equal(run(&b, ask_for_the_file, &err), FEDN_ERR_CALLBACK);
+    char *path = fedn__strf("%s-model", b.task->dir);
+    assert_int_not_equal(access(path, F_OK), 0); /* gone with the callback */
     fedn__free(path);
     bench_done(&b);
 }
@@ -371,6 +443,8 @@ int main(void)
         cmocka_unit_test(facts_are_those_of_the_order),
         cmocka_unit_test(setters_refuse_bad_values),
         cmocka_unit_test(last_model_set_counts),
+        cmocka_unit_test(a_large_model_is_kept_in_a_file_until_the_task_is_gone),
+        cmocka_unit_test(a_model_in_memory_gets_a_file_when_it_is_asked_for),
         cmocka_unit_test(file_behind_a_link_stays_where_it_is),
         cmocka_unit_test(data_is_checked_json),
         cmocka_unit_test(results_are_checked_and_failures_explained),

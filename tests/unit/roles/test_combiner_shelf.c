@@ -22,6 +22,17 @@ static fedn__shelf *open_shelf(const char *dir)
     return shelf;
 }
 
+/* The file at the path is a complete model. */
+static void stored(fedn__shelf *shelf, const char *id, const char *path)
+{
+    fedn_error err;
+    fedn__blob *blob = NULL;
+
+    assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
+    fedn__shelf_stored(shelf, id, blob);
+    fedn__blob_unref(blob);
+}
+
 /* An upload from its first chunk to its last. */
 static void upload(fedn__shelf *shelf, const char *id, const char *owner)
 {
@@ -30,8 +41,8 @@ static void upload(fedn__shelf *shelf, const char *id, const char *owner)
 
     assert_ok(fedn__shelf_accept(shelf, id, owner, &path, &err), &err);
     test_write_file(path, "model", 5);
+    stored(shelf, id, path);
     fedn__free(path);
-    fedn__shelf_stored(shelf, id, 1);
 }
 
 static void an_update_is_there_for_its_owner_until_dropped(void **state)
@@ -84,7 +95,7 @@ static void an_upload_that_was_cut_leaves_nothing(void **state)
     assert_ok(fedn__shelf_accept(shelf, ID_1, "ann", &path, &err), &err);
     assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_STATE, &err,
                  "still_being_uploaded");
-    fedn__shelf_stored(shelf, ID_1, 0);
+    fedn__shelf_stored(shelf, ID_1, NULL);
     fedn__free(path);
     assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err,
                  "was_not_uploaded");
@@ -105,8 +116,8 @@ static void uploads_are_bounded_in_number(void **state)
     assert_ok(fedn__shelf_accept(shelf, ID_2, "bob", &paths[1], &err), &err);
     assert_fails(fedn__shelf_accept(shelf, ID_3, "cy", &paths[2], &err), FEDN_ERR_UNAVAILABLE, &err,
                  "combiner.max_uploads_2");
-    fedn__shelf_stored(shelf, ID_1, 0);
-    fedn__shelf_stored(shelf, ID_2, 0);
+    fedn__shelf_stored(shelf, ID_1, NULL);
+    fedn__shelf_stored(shelf, ID_2, NULL);
     fedn__free(paths[0]);
     fedn__free(paths[1]);
     upload(shelf, ID_1, "ann");
@@ -132,9 +143,9 @@ static void the_same_upload_again_takes_the_place_of_one_that_hangs(void **state
     assert_string_equal(paths[0], paths[1]);
     assert_ok(fedn__shelf_accept(shelf, ID_2, "bob", &paths[2], &err), &err); /* counts as one */
     test_write_file(paths[1], "model", 5);
-    fedn__shelf_stored(shelf, ID_1, 1); /* nobody hears of the one that gave way */
+    stored(shelf, ID_1, paths[1]); /* nobody hears of the one that gave way */
     assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
-    fedn__shelf_stored(shelf, ID_1, 0); /* a later one that failed leaves what is there */
+    fedn__shelf_stored(shelf, ID_1, NULL); /* a later one that failed leaves what is there */
     assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
     for (int i = 0; i < 3; i++)
         fedn__free(paths[i]);
@@ -151,7 +162,8 @@ static void what_is_being_folded_stays_until_it_is_folded(void **state)
 
     (void)state;
     upload(shelf, ID_1, "ann");
-    char *folding = fedn__strf("%s", fedn__shelf_take(shelf, ID_1));
+    char *folding = fedn__fs_join(dir, "updates/" ID_1);
+    assert_non_null(fedn__shelf_take(shelf, ID_1));
     fedn__shelf_drop(shelf, ID_1);
     upload(shelf, ID_2, "bob");
     upload(shelf, ID_3, "bob");
@@ -164,7 +176,7 @@ static void what_is_being_folded_stays_until_it_is_folded(void **state)
     assert_int_not_equal(access(folding, R_OK), 0);
     assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err, ID_1);
     test_write_file(folding, "stray", 5);
-    fedn__shelf_stored(shelf, ID_1, 1); /* nobody asked for it */
+    stored(shelf, ID_1, folding); /* nobody asked for it */
     assert_int_not_equal(access(folding, R_OK), 0);
     fedn__free(folding);
     fedn__shelf_close(shelf);
@@ -191,9 +203,12 @@ static void the_models_used_last_are_kept_and_readers_keep_theirs(void **state)
     for (int i = 0; i < 20; i++) {
         model_id(i, id);
         char *path = fedn__shelf_model_path(shelf, id);
+        fedn__blob *blob = NULL;
         test_write_file(path, "model", 5);
+        assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
         fedn__free(path);
-        assert_ok(fedn__shelf_add_model(shelf, id, &err), &err);
+        assert_ok(fedn__shelf_add_model(shelf, id, blob, &err), &err);
+        fedn__blob_unref(blob);
         model_id(0, id); /* asked for time and again */
         assert_ok(fedn__shelf_model(shelf, id, &read, &err), &err);
         fedn__blob_unref(read);
@@ -237,15 +252,19 @@ static fedn_status one_upload(void *arg)
     fedn__shelf *shelf = NULL;
     fedn_error err;
     char *path = NULL;
+    fedn__blob *blob = NULL;
 
     fedn_status rc = fedn__shelf_open(arg, &limits, &shelf, &err);
     if (rc == FEDN_OK)
         rc = fedn__shelf_accept(shelf, ID_1, "ann", &path, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__blob_copy("model", 5, &blob, &err);
     if (rc == FEDN_OK) {
-        fedn__shelf_stored(shelf, ID_1, 1);
+        fedn__shelf_stored(shelf, ID_1, blob);
         rc = fedn__shelf_check(shelf, ID_1, "ann", &err);
     }
     fedn__free(path);
+    fedn__blob_unref(blob);
     fedn__shelf_close(shelf);
     return rc;
 }

@@ -23,15 +23,18 @@ static fedn_status accept_into(void *service, fedn__call *call, const char *id, 
     return *ret_path ? FEDN_OK : fedn_error_set(err, FEDN_ERR_NOMEM, NULL);
 }
 
-static void note_stored(void *service, const char *id, fedn_status status, uint64_t bytes,
+static void note_stored(void *service, const char *id, fedn_status status, fedn__blob *blob,
                         const fedn_error *err)
 {
     test_depot *depot = service;
 
     (void)err;
+    if (depot->keep)
+        *depot->keep = fedn__blob_ref(blob);
     if (depot->quiet)
         return;
-    rig_note(&depot->rig.notes, "stored%d:%llu:%s", (int)status, (unsigned long long)bytes, id);
+    rig_note(&depot->rig.notes, "stored%d:%llu:%s", (int)status,
+             (unsigned long long)(blob ? fedn__blob_bytes(blob) : 0), id);
     rig_note(&depot->rig.notes, "stored%d", (int)status);
 }
 
@@ -139,14 +142,18 @@ uint8_t *depot_pattern(uint64_t bytes)
     return data;
 }
 
-static void moved(fedn_status status, const fedn_error *err, uint64_t bytes, void *user_data)
+static void moved(fedn_status status, const fedn_error *err, fedn__blob *blob, void *user_data)
 {
     test_move *move = user_data;
 
     move->rc = status;
     if (err)
         move->err = *err;
-    move->bytes = bytes;
+    if (move->keep)
+        *move->keep = fedn__blob_ref(blob);
+    if (!blob && status == FEDN_OK)
+        blob = move->blob; /* what was sent */
+    move->bytes = blob ? fedn__blob_bytes(blob) : 0;
     fedn__flag_set(&move->done);
 }
 
@@ -155,10 +162,15 @@ static void begin_move(void *arg)
     test_move *move = arg;
     test_rig *rig = &move->depot->rig;
 
+    const fedn__download what = {.id = move->id,
+                                 .client_id = "client-1",
+                                 .path = move->path,
+                                 .max_bytes = move->max_bytes,
+                                 .memory_bytes = move->memory_bytes};
+
     move->rc = move->blob ? fedn__transfer_upload(rig->channel, move->id, "client-1", move->blob,
                                                   moved, move, &move->transfer, &move->err)
-                          : fedn__transfer_download(rig->channel, rig->pool, move->id, "client-1",
-                                                    move->path, move->max_bytes, moved, move,
+                          : fedn__transfer_download(rig->channel, rig->pool, &what, moved, move,
                                                     &move->transfer, &move->err);
 }
 

@@ -20,6 +20,7 @@ typedef struct test_depot {
     int32_t quiet;       /* notes nothing */
     uint64_t wanted_bytes;
     fedn_status wanted_rc;
+    fedn__blob **keep;    /* a reference to what was stored last; NULL: not wanted */
     const char *store_in; /* instead of the directory; set before the first call */
 } test_depot;
 
@@ -39,6 +40,8 @@ typedef struct test_move {
     const char *path; /* download */
     const char *id;
     uint64_t max_bytes;
+    uint64_t memory_bytes;
+    fedn__blob **keep; /* a reference to what was downloaded; NULL: not wanted */
     fedn_status rc;
     fedn_error err;
     uint64_t bytes;

@@ -5,6 +5,7 @@
 #include "core/fs.h"
 #include "core/limits.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 static void models_of_all_sizes_arrive_whole_both_ways(void **state)
 {
@@ -30,6 +31,62 @@ static void models_of_all_sizes_arrive_whole_both_ways(void **state)
         assert_int_equal(depot_files(depot->dir, "fetched"), 1);
         free(data);
     }
+}
+
+static void assert_blob(fedn__blob *blob, const uint8_t *data, uint64_t bytes, int32_t in_file)
+{
+    const uint8_t *got = NULL;
+    fedn_error err;
+
+    assert_non_null(blob);
+    assert_int_equal(fedn__blob_fd(blob) >= 0, in_file);
+    assert_int_equal(fedn__blob_bytes(blob), bytes);
+    assert_ok(fedn__blob_map(blob, &got, &err), &err);
+    if (bytes)
+        assert_memory_equal(got, data, bytes);
+    fedn__blob_unref(blob);
+}
+
+/* Both ways, with a bound of their own in memory; what is over it goes into a file from its start.
+ */
+static void small_models_stay_in_memory(void **state)
+{
+    static const uint64_t bound = FEDN__MIB + 1000;
+    static const uint64_t sizes[] = {0, 1, FEDN__MIB, bound, bound + 1, 2 * bound, 5 * FEDN__MIB};
+    test_depot *depot = *state;
+    char path[512];
+    fedn_error err;
+
+    snprintf(path, sizeof path, "%s/fetched", depot->dir);
+    depot->host.memory_bytes = bound;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int32_t in_file = sizes[i] > bound;
+        uint8_t *data = depot_pattern(sizes[i]);
+        fedn__blob *kept = NULL;
+        depot->keep = &kept;
+        assert_ok(depot_upload(depot, ID, data, sizes[i], &err), &err);
+        assert_int_equal(depot_files(depot->dir, ID), in_file);
+        assert_blob(kept, data, sizes[i], in_file);
+        depot->keep = NULL;
+        char *stored = fedn__fs_join(depot->dir, ID);
+        test_write_file(stored, data, sizes[i]);
+        test_move down = {.depot = depot,
+                          .id = ID,
+                          .path = path,
+                          .max_bytes = sizes[i],
+                          .memory_bytes = bound,
+                          .keep = &kept};
+        depot_move_begin(&down);
+        depot_move_wait(&down);
+        assert_ok(down.rc, &down.err);
+        assert_int_equal(depot_files(depot->dir, "fetched"), in_file);
+        assert_blob(kept, data, sizes[i], in_file);
+        unlink(stored);
+        unlink(path);
+        fedn__free(stored);
+        free(data);
+    }
+    depot->host.memory_bytes = 0;
 }
 
 static void a_refused_model_leaves_nothing(void **state)
@@ -271,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, depot_setup, depot_teardown)
         TEST(models_of_all_sizes_arrive_whole_both_ways),
+        TEST(small_models_stay_in_memory),
         TEST(a_refused_model_leaves_nothing),
         TEST(a_model_over_the_ceiling_is_refused_and_removed),
         TEST(a_model_the_peer_lacks_is_not_found),
