@@ -2,7 +2,7 @@
  * Null rounds: one reducer, two combiners, many clients whose callbacks return at once. Prints from
  * round start to committed model, as the reducer's own events say.
  *
- * usage: bench_round [rounds=200] [clients=100] [combiners=2] */
+ * usage: bench_round [rounds=200] [clients=100] [combiners=2] [clients in a process=1] */
 #include <fedn/fedn.h>
 
 #include <errno.h>
@@ -14,7 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_PROCESSES = 16 };
+enum { MOST_COMBINERS = 16, MOST_PROCESSES = 1024 };
+
+/* the numbers on the command line */
+enum { ROUNDS, CLIENTS, COMBINERS, TOGETHER };
 
 static pid_t children[MOST_PROCESSES];
 static int child_count;
@@ -185,8 +188,8 @@ static fedn_status on_event(const char *text, void *user_data)
 static fedn_status on_active(const char *text, void *user_data)
 {
     int wanted = *(int *)user_data;
-    static int active[MOST_PROCESSES];
-    static char names[MOST_PROCESSES][64];
+    static int active[MOST_COMBINERS];
+    static char names[MOST_COMBINERS][64];
     json_t *event = json_loads(text, 0, NULL);
     const char *type = json_string_value(json_object_get(event, "type"));
     int sum = 0;
@@ -199,7 +202,7 @@ static fedn_status on_active(const char *text, void *user_data)
         snprintf(names[i], sizeof names[i], "%s", name);
         active[i] = (int)json_integer_value(json_object_get(event, "active_clients"));
     }
-    for (int i = 0; i < MOST_PROCESSES; i++)
+    for (int i = 0; i < MOST_COMBINERS; i++)
         sum += active[i];
     json_decref(event);
     return sum >= wanted ? FEDN_ERR_CANCELLED : FEDN_OK;
@@ -248,12 +251,13 @@ static void run_session(fedn_control *control, int rounds)
     fedn_free(answer);
 }
 
-static void start_all(const char *dir, int clients, int combiners, int32_t *http_port)
+static void start_all(const char *dir, const int *wanted, int32_t *http_port)
 {
     fedn_error err = {0};
     fedn_config *config = NULL;
     int32_t ports[2] = {0, 0};
     int32_t port = 0;
+    int clients = wanted[CLIENTS];
 
     must(fedn_config_new(&config, &err), "config", &err);
     set(config, "log.level", "warning");
@@ -265,7 +269,7 @@ static void start_all(const char *dir, int clients, int combiners, int32_t *http
     set(config, "combiner.reducer", "127.0.0.1:%d", (int)ports[0]);
     set(config, "combiner.listen", "127.0.0.1:0");
     set(config, "client.api_url", "http://127.0.0.1:%d", (int)ports[1]);
-    for (int i = 0; i < combiners; i++) {
+    for (int i = 0; i < wanted[COMBINERS]; i++) {
         set(config, "combiner.name", "combiner-%d", i);
         set(config, "combiner.state_dir", "%s/combiner-%d", dir, i);
         spawn(serve_combiner, config, &port, 1);
@@ -273,9 +277,11 @@ static void start_all(const char *dir, int clients, int combiners, int32_t *http
     set(config, "control.url", "http://127.0.0.1:%d", (int)ports[1]);
     fedn_control *control = NULL;
     must(fedn_control_new(config, &control, &err), "control", &err);
-    fleet f = {.config = config, .clients = clients};
-    int32_t started = 0;
-    spawn(serve_clients, &f, &started, 1);
+    for (int left = clients; left > 0; left -= wanted[TOGETHER]) {
+        fleet f = {.config = config, .clients = left < wanted[TOGETHER] ? left : wanted[TOGETHER]};
+        int32_t started = 0;
+        spawn(serve_clients, &f, &started, 1);
+    }
     fedn_status rc = fedn_control_watch(control, NULL, 0, on_active, &clients, &err);
     if (rc != FEDN_ERR_CANCELLED)
         die("waiting for the clients", &err);
@@ -283,11 +289,32 @@ static void start_all(const char *dir, int clients, int combiners, int32_t *http
     fedn_config_free(config);
 }
 
+/* CPU time of the reducer, the combiners and the clients. */
+static void add_cpu(const int *wanted, double sums[3])
+{
+    for (int i = 0; i < child_count; i++)
+        sums[i == 0 ? 0 : i <= wanted[COMBINERS] ? 1 : 2] += cpu_seconds(children[i]);
+}
+
+static void print_results(const int *wanted, result *r, const double before[3])
+{
+    double after[3] = {0, 0, 0};
+
+    add_cpu(wanted, after);
+    qsort(r->seconds, (size_t)r->count, sizeof(double), compare);
+    printf("null round, %d combiners, %d clients (%d in a process), %d rounds: p50 %.2f ms, "
+           "p99 %.2f ms, min %.2f, max %.2f\n",
+           wanted[COMBINERS], wanted[CLIENTS], wanted[TOGETHER], r->count,
+           r->seconds[r->count / 2] * 1e3, r->seconds[(r->count - 1) * 99 / 100] * 1e3,
+           r->seconds[0] * 1e3, r->seconds[r->count - 1] * 1e3);
+    printf("  CPU a round: reducer %.2f ms, combiners %.2f ms, clients %.2f ms\n",
+           (after[0] - before[0]) * 1e3 / r->count, (after[1] - before[1]) * 1e3 / r->count,
+           (after[2] - before[2]) * 1e3 / r->count);
+}
+
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 200;
-    int clients = argc > 2 ? atoi(argv[2]) : 100;
-    int combiners = argc > 3 ? atoi(argv[3]) : 2;
+    int wanted[4] = {200, 100, 2, 1};
     char dir[] = "/tmp/fedn-bench-XXXXXX";
     char path[64];
     fedn_error err = {0};
@@ -296,37 +323,29 @@ int main(int argc, char **argv)
     fedn_control *control = NULL;
     fedn_config *config = NULL;
 
-    if (rounds < 1 || clients < 1 || combiners < 1 || combiners > MOST_PROCESSES - 2 ||
-        !mkdtemp(dir))
+    for (int i = 0; i < 4 && i + 1 < argc; i++)
+        wanted[i] = atoi(argv[i + 1]);
+    if (wanted[ROUNDS] < 1 || wanted[CLIENTS] < 1 || wanted[COMBINERS] < 1 ||
+        wanted[COMBINERS] > MOST_COMBINERS || wanted[TOGETHER] < 1 ||
+        wanted[CLIENTS] / wanted[TOGETHER] > MOST_PROCESSES - MOST_COMBINERS - 2 || !mkdtemp(dir))
         return 2;
     snprintf(path, sizeof path, "%s/seed.npz", dir);
     write_seed(path);
-    start_all(dir, clients, combiners, &http_port);
+    start_all(dir, wanted, &http_port);
     must(fedn_config_new(&config, &err), "config", &err);
     set(config, "control.url", "http://127.0.0.1:%d", (int)http_port);
     must(fedn_control_new(config, &control, &err), "control", &err);
     must(fedn_control_model_push(control, path, NULL, "seed", NULL, NULL, &model_id, &err), "push",
          &err);
     fedn_free(model_id);
-    double cpu[MOST_PROCESSES];
-    for (int i = 0; i < child_count; i++)
-        cpu[i] = cpu_seconds(children[i]);
-    run_session(control, rounds);
-    result r = {.seconds = calloc((size_t)rounds, sizeof(double)), .wanted = rounds};
+    double cpu[3] = {0, 0, 0};
+    add_cpu(wanted, cpu);
+    run_session(control, wanted[ROUNDS]);
+    result r = {.seconds = calloc((size_t)wanted[ROUNDS], sizeof(double)),
+                .wanted = wanted[ROUNDS]};
     fedn_control_watch(control, NULL, 0, on_event, &r, &err);
-    qsort(r.seconds, (size_t)r.count, sizeof(double), compare);
     if (r.count > 0)
-        printf("null round, %d combiners, %d clients, %d rounds: p50 %.2f ms, p99 %.2f ms, "
-               "min %.2f, max %.2f\n",
-               combiners, clients, r.count, r.seconds[r.count / 2] * 1e3,
-               r.seconds[(r.count - 1) * 99 / 100] * 1e3, r.seconds[0] * 1e3,
-               r.seconds[r.count - 1] * 1e3);
-    for (int i = 0; i < child_count && r.count > 0; i++)
-        printf("  CPU of %s: %.2f ms a round\n",
-               i == 0                 ? "the reducer"
-               : i == child_count - 1 ? "all clients"
-                                      : "a combiner",
-               (cpu_seconds(children[i]) - cpu[i]) * 1e3 / r.count);
+        print_results(wanted, &r, cpu);
     for (int i = 0; i < child_count; i++)
         kill(children[i], SIGKILL);
     while (wait(NULL) > 0)
