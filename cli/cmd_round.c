@@ -4,6 +4,7 @@
 #include "out.h"
 #include "rounds.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const cli_option round_list_options[] = {
@@ -83,11 +84,48 @@ fedn_status cmd_round_list(cli_line *cli, fedn_error *err)
     return rc;
 }
 
+static const char *shown_name(const json_t *client)
+{
+    const char *name = api_text(client, "name");
+
+    return *name ? name : api_text(client, "client_id");
+}
+
+/* Why something did not count, whole: it is what the reader has come for. */
+static void print_reason(const char *who, const char *why, int *said)
+{
+    if (!*why)
+        return;
+    printf("%s%s: %s\n", *said ? "" : "\n", who, why);
+    *said = 1;
+}
+
+static void print_reasons(const json_t *round)
+{
+    json_t *combiner = NULL;
+    json_t *client = NULL;
+    size_t i = 0;
+    size_t j = 0;
+    int said = 0;
+
+    json_array_foreach(json_object_get(round, "combiners"), i, combiner)
+    {
+        print_reason(api_text(combiner, "name"), api_text(combiner, "message"), &said);
+        json_array_foreach(json_object_get(combiner, "clients"), j, client)
+        {
+            print_reason(shown_name(client), api_text(client, "reason"), &said);
+        }
+    }
+}
+
 static void print_clients(const json_t *round)
 {
-    static const out_column columns[] = {{"CLIENT", 0, 0},   {"COMBINER", 0, 0}, {"OUTCOME", 1, 0},
-                                         {"EXAMPLES", 1, 1}, {"TIME", 1, 1},     {"REASON", 0, 0}};
-    out_table *table = out_table_new(columns, 6);
+    static const out_column columns[] = {{"CLIENT", 0, 0},
+                                         {"COMBINER", 0, 0},
+                                         {"OUTCOME", 1, 0},
+                                         {"EXAMPLES", 1, 1},
+                                         {"TIME", 1, 1}};
+    out_table *table = out_table_new(columns, 5);
     json_t *combiner = NULL;
     json_t *client = NULL;
     size_t i = 0;
@@ -98,14 +136,12 @@ static void print_clients(const json_t *round)
         json_array_foreach(json_object_get(combiner, "clients"), j, client)
         {
             char time[32];
-            const char *name = api_text(client, "name");
             out_seconds(api_number(client, "seconds"), time, sizeof time);
-            out_cell(table, *name ? name : api_text(client, "client_id"));
+            out_cell(table, shown_name(client));
             out_cell(table, api_text(combiner, "name"));
             out_cell(table, api_text(client, "outcome"));
             out_cellf(table, "%.15g", api_number(client, "num_examples"));
             out_cell(table, time);
-            out_cell(table, api_text(client, "reason"));
         }
     }
     out_table_print(table, "no client was asked");
@@ -129,6 +165,7 @@ static void show(const json_t *round)
     out_field("made (UTC)", when);
     putchar('\n');
     print_clients(round);
+    print_reasons(round);
 }
 
 fedn_status cmd_round_show(cli_line *cli, fedn_error *err)
