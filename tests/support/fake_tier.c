@@ -170,13 +170,13 @@ static fedn_status accept_upload(void *service, fedn__call *call, const char *id
     return FEDN_OK;
 }
 
-static void stored_upload(void *service, const char *id, fedn_status status, uint64_t bytes,
+static void stored_upload(void *service, const char *id, fedn_status status, fedn__blob *blob,
                           const fedn_error *err)
 {
     (void)service;
     (void)id;
     (void)status;
-    (void)bytes;
+    (void)blob;
     (void)err;
 }
 

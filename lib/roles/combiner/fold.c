@@ -155,9 +155,11 @@ static fedn_status run_begin(step *s, fedn_error *err)
     rc = open_source(s->blob, fold->format, &global, err);
     if (rc == FEDN_OK)
         rc = fedn__aggregator_begin_source(fold->aggregator, global, err);
-    if (rc != FEDN_OK)
-        fedn__error_prefix(err, rc, "global model");
     fedn__source_free(global);
+    if (rc != FEDN_OK) {
+        forget_aggregator(fold); /* nothing is added to a round that has not begun */
+        fedn__error_prefix(err, rc, "global model");
+    }
     return rc;
 }
 
