@@ -94,9 +94,16 @@ static const char *shown_name(const json_t *client)
 /* Why something did not count, whole: it is what the reader has come for. */
 static void print_reason(const char *who, const char *why, int *said)
 {
+    char line[4 * OUT_TEXT];
+    char clean[4 * OUT_TEXT];
+
     if (!*why)
         return;
-    printf("%s%s: %s\n", *said ? "" : "\n", who, why);
+    if (!*said)
+        putchar('\n');
+    snprintf(line, sizeof line, "%s: %s", who, why);
+    out_clean(line, 0, clean, sizeof clean);
+    out_wrapped(clean, 0);
     *said = 1;
 }
 

@@ -80,8 +80,8 @@ check "a round goes on without those that fail" test $? -eq 0
 check "it counts them" has out 'round 1/1 .* 1/4 updates .* 2 failed'
 "$fednctl" round show 1 >out || no "round show"
 check "the update counts with its examples" has out '^train +west +accepted +12 '
-check "a failure shows the program's last line" has out '^fail +west +failed .*sh exited with 4: no images'
-check "so does a missing model" has out '^nothing +west +failed .*wrote no OUT_MODEL|^nothing +west +failed .*the program succeeded'
+check "a failure shows the program's last line" has out '^fail: .*sh exited with 4: no images'
+check "so does a missing model" has out '^nothing: .*wrote no OUT_MODEL|^nothing: .*the program succeeded'
 check "one that does not answer is late" has out '^long +west +late '
 check "what a program says is passed on" has fail.log '^loading'
 
