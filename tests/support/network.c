@@ -44,22 +44,29 @@ static fedn_config *configuration(void)
     return config;
 }
 
-static void add_combiner(network *net)
+static fedn_combiner *start_combiner(network *net, uint32_t nth)
 {
     fedn_error err;
     fedn_config *config = configuration();
+    fedn_combiner *combiner = NULL;
     char value[512];
 
-    snprintf(value, sizeof value, "combiner-%u", (unsigned)net->combiner_count);
+    snprintf(value, sizeof value, "combiner-%u", (unsigned)nth);
     set(config, "combiner.name", value);
-    snprintf(value, sizeof value, "%s/combiner-%u", net->dir, (unsigned)net->combiner_count);
+    snprintf(value, sizeof value, "%s/combiner-%u", net->dir, (unsigned)nth);
     set(config, "combiner.state_dir", value);
     snprintf(value, sizeof value, "127.0.0.1:%d", (int)fedn_reducer_port(net->reducer));
     set(config, "combiner.reducer", value);
-    fedn_combiner **place = &net->combiners[net->combiner_count++];
-    assert_ok(fedn_combiner_new(config, place, &err), &err);
-    assert_ok(fedn_combiner_start(*place, &err), &err);
+    assert_ok(fedn_combiner_new(config, &combiner, &err), &err);
+    assert_ok(fedn_combiner_start(combiner, &err), &err);
     fedn_config_free(config);
+    return combiner;
+}
+
+void network_restart(network *net, uint32_t nth)
+{
+    fedn_combiner_free(net->combiners[nth]);
+    net->combiners[nth] = start_combiner(net, nth);
 }
 
 network *network_start(uint32_t combiners)
@@ -79,8 +86,8 @@ network *network_start(uint32_t combiners)
     set(config, "control.url", net->url);
     assert_ok(fedn_control_new(config, &net->control, &err), &err);
     fedn_config_free(config);
-    while (net->combiner_count < combiners)
-        add_combiner(net);
+    for (; net->combiner_count < combiners; net->combiner_count++)
+        net->combiners[net->combiner_count] = start_combiner(net, net->combiner_count);
     return net;
 }
 
@@ -167,6 +174,31 @@ void network_await_clients(network *net, uint32_t count)
     fedn_error err = {0};
 
     fedn_status rc = fedn_control_watch(net->control, NULL, 0, until_clients, &a, &err);
+    if (rc != FEDN_ERR_CANCELLED)
+        fail_msg("watching: %d %s", (int)rc, err.message);
+}
+
+static fedn_status until_combiners(const char *json, void *user_data)
+{
+    awaiting *a = user_data;
+    json_t *event = json_loads(json, 0, NULL);
+    uint32_t known = 0;
+
+    assert_non_null(event);
+    if (strcmp(text_of(event, "type"), "combiner") == 0)
+        note_combiner(a, event);
+    json_decref(event);
+    while (known < NETWORK_MOST && a->combiners[known].name[0])
+        known++;
+    return known >= a->wanted ? FEDN_ERR_CANCELLED : FEDN_OK;
+}
+
+void network_await_combiners(network *net, uint32_t count)
+{
+    awaiting a = {.wanted = count};
+    fedn_error err = {0};
+
+    fedn_status rc = fedn_control_watch(net->control, NULL, 0, until_combiners, &a, &err);
     if (rc != FEDN_ERR_CANCELLED)
         fail_msg("watching: %d %s", (int)rc, err.message);
 }

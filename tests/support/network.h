@@ -30,6 +30,11 @@ void network_set(const char *name, const char *value);
 /* A client with this id and these callbacks (NULL: none). */
 fedn_client *network_client(network *net, const char *id, fedn_task_fn train, fedn_task_fn validate,
                             void *user_data);
+/* Stops a combiner and starts it again, as another process would: on a free port, without memory.
+ */
+void network_restart(network *net, uint32_t nth);
+/* Waits until so many combiners have been attached. */
+void network_await_combiners(network *net, uint32_t count);
 /* Waits until so many clients are active at the combiners. */
 void network_await_clients(network *net, uint32_t count);
 
