@@ -231,11 +231,12 @@ fedn_status fedn__member_read(fedn__member_reader *reader, fedn__member *member,
     return read_stored(reader, member, name, position, to, bytes, err);
 }
 
-fedn_status fedn__member_view(fedn__member_reader *reader, fedn__member *member, const char *name,
-                              uint64_t position, void *to, uint64_t bytes, const void **ret,
-                              fedn_error *err)
+fedn_status fedn__member_view(fedn__member_reader *reader, fedn__entry *entry, uint64_t offset,
+                              void *to, uint64_t bytes, const void **ret, fedn_error *err)
 {
     const fedn__input *input = reader->input;
+    fedn__member *member = &entry->member;
+    uint64_t position = entry->skip + offset;
     const uint8_t *place = NULL;
 
     if (!member->deflated && input->blob && (member->checked || position == member->crc_at))
@@ -243,8 +244,8 @@ fedn_status fedn__member_view(fedn__member_reader *reader, fedn__member *member,
                                  member->offset + position, bytes);
     *ret = place ? place : to;
     if (place)
-        return follow(member, name, position, place, bytes, err);
-    return fedn__member_read(reader, member, name, position, to, bytes, err);
+        return follow(member, entry->info.name, position, place, bytes, err);
+    return fedn__member_read(reader, member, entry->info.name, position, to, bytes, err);
 }
 
 fedn_status fedn__member_check(fedn__member_reader *reader, fedn__member *member, const char *name,

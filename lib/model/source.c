@@ -141,8 +141,7 @@ fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t off
     if (inside) {
         fedn__entry *entry = &source->index.entries[index];
         if (!entry->fortran && !entry->big)
-            return fedn__member_view(&source->reader, &entry->member, info->name,
-                                     entry->skip + offset, to, bytes, ret, err);
+            return fedn__member_view(&source->reader, entry, offset, to, bytes, ret, err);
     }
     return fedn__source_read(source, index, offset, to, bytes, err);
 }
