@@ -262,6 +262,7 @@ static fedn_status take_text(const char *json, const char *key, const char *miss
 }
 
 /* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
+/* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
 fedn_status fedn_control_model_push(fedn_control *control, const char *path, const char *format,
                                     const char *name, fedn_control_progress_fn progress,
                                     void *user_data, char **ret_model_id, fedn_error *err)
