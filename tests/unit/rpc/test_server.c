@@ -364,8 +364,8 @@ static void connections_over_the_limit_are_unavailable(void **state)
     fedn__server_options options = {.listen = "127.0.0.1:0", .max_connections = 1};
 
     (void)first;
+    rigged = &narrow; /* before there is a thread that reads it */
     rig_start_with(&narrow, methods, 4, &options);
-    rigged = &narrow;
     rig_dialling(&narrow, ask_kept, &narrow);
     rig_wait(&narrow.notes, "kept");
     /* the connection that is in may go on calling */
@@ -381,8 +381,8 @@ static void connections_over_the_limit_are_unavailable(void **state)
     rig_wait(&narrow.notes, "closed-1");
     narrow.channel = out;
     assert_int_equal(rig_beat(&narrow, "/t.T/Echo", "c2", 5000).rpc, FEDN__RPC_OK);
-    rigged = first;
     rig_stop(&narrow);
+    rigged = first;
 }
 
 int main(void)
