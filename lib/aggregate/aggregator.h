@@ -14,7 +14,8 @@ fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__sourc
                                         double weight, fedn_error *err);
 fedn_status fedn__aggregator_merge_source(fedn_aggregator *aggregator, fedn__source *partial,
                                           fedn_error *err);
-/* Writes "<path>" durably, whole or not at all; format of a partial is always npz. */
+/* Writes "<path>", whole or not at all; whoever keeps it makes it durable. A partial is always npz.
+ */
 fedn_status fedn__aggregator_save_file(fedn_aggregator *aggregator, const char *path,
                                        fedn_error *err);
 fedn_status fedn__aggregator_finish_file(fedn_aggregator *aggregator, const char *format,

@@ -103,7 +103,7 @@ fedn_status fedn__output_commit(fedn__output *output, fedn_model **ret, fedn_err
         return rc;
     int fd = output->fd;
     output->fd = -1;
-    return fedn__fs_commit(fd, output->path, 1, err);
+    return fedn__fs_commit(fd, output->path, 0, err);
 }
 
 void fedn__output_done(fedn__output *output)
