@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "rpc/handover.h"
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
 #include <string.h>
@@ -45,8 +46,10 @@ grpc_byte_buffer *fedn__codec_pack(const ProtobufCMessage *message)
     return buffer;
 }
 
+/* On any thread, some of which are gRPC's own. */
 static void drop_blob(void *blob)
 {
+    FEDN__TAKEN(blob);
     (void)fedn__blob_unref(blob);
 }
 
@@ -64,6 +67,7 @@ fedn_status fedn__codec_from_blob(const void *head, uint64_t head_bytes, fedn__b
         fedn_status rc = fedn__blob_map(blob, &data, NULL);
         if (rc < 0)
             return rc;
+        FEDN__GIVEN(blob);
         /* gRPC only reads it */
         slices[1] = grpc_slice_new_with_user_data((void *)(uintptr_t)(data + offset), bytes,
                                                   drop_blob, fedn__blob_ref(blob));

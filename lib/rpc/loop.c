@@ -6,22 +6,10 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/thread.h"
+#include "rpc/handover.h"
 #include "rpc/runtime.h"
 #include "rpc/tag.h"
 #include <assert.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FEDN__TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define FEDN__TSAN 1
-#endif
-#ifdef FEDN__TSAN
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#endif
 
 struct fedn__loop {
     const fedn__log *log;
@@ -45,18 +33,9 @@ struct fedn__loop {
 
 static _Thread_local const fedn__loop *current_loop;
 
-void fedn__tag_publish(fedn__tag *tag)
-{
-#ifdef FEDN__TSAN
-    __tsan_release(tag);
-#else
-    (void)tag;
-#endif
-}
-
 grpc_call_error fedn__tag_start(fedn__tag *tag, grpc_call *call, const grpc_op *ops, size_t count)
 {
-    fedn__tag_publish(tag);
+    FEDN__GIVEN(tag);
     return grpc_call_start_batch(call, ops, count, tag, NULL);
 }
 
@@ -204,9 +183,7 @@ static void *run(void *arg)
         grpc_event event = grpc_completion_queue_next(loop->queue, next_deadline(loop), NULL);
         if (event.type == GRPC_OP_COMPLETE) {
             fedn__tag *tag = event.tag;
-#ifdef FEDN__TSAN
-            __tsan_acquire(tag);
-#endif
+            FEDN__TAKEN(tag);
             tag->fn(tag, event.success);
         }
         fire_timers(loop);

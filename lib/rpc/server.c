@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/limits.h"
+#include "rpc/handover.h"
 #include "rpc/serving.h"
 #include <assert.h>
 #include <grpc/grpc_security.h>
@@ -144,7 +145,7 @@ fedn_status fedn__server_post(fedn__server *server, fedn__row *row)
     row->starved = call == NULL;
     if (!call)
         return FEDN_ERR_NOMEM;
-    fedn__tag_publish(&call->on_new);
+    FEDN__GIVEN(&call->on_new);
     if (row->registered) {
         int32_t single = row->method.kind == FEDN__UNARY || row->method.kind == FEDN__STREAM_OUT;
         started = grpc_server_request_registered_call(
@@ -262,7 +263,7 @@ static void stop(void *arg)
     server->stopping = 1;
     fedn__guard_stop(&server->guard);
     server->on_stopped.fn = on_stopped;
-    fedn__tag_publish(&server->on_stopped);
+    FEDN__GIVEN(&server->on_stopped);
     grpc_server_shutdown_and_notify(server->grpc, fedn__loop_queue(server->loop),
                                     &server->on_stopped);
     server->grace.fn = grace_over;

@@ -25,8 +25,6 @@ void fedn__loop_release(fedn__loop *loop);
 
 /* Starts a batch; tag->fn() follows on the loop if GRPC_CALL_OK is returned. */
 grpc_call_error fedn__tag_start(fedn__tag *tag, grpc_call *call, const grpc_op *ops, size_t count);
-/* Before any other call that hands a tag to gRPC: ThreadSanitizer cannot see through the library.
- */
-void fedn__tag_publish(fedn__tag *tag);
+/* Any other call that hands a tag to gRPC has FEDN__GIVEN(tag) before it; see handover.h. */
 
 #endif
