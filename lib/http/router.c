@@ -5,7 +5,6 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/text.h"
-#include <stdio.h>
 #include <string.h>
 
 static int32_t hex_of(char c)
@@ -153,10 +152,11 @@ static uint32_t fit(const char *path, const char *const *segments, uint32_t coun
 static void add_allowed(char *allow, const char *method)
 {
     static const uint64_t room = sizeof((fedn__route_found *)0)->allow;
-    size_t len = strlen(allow);
-
-    if (!strstr(allow, method))
-        snprintf(allow + len, room - len, "%s%s", len ? ", " : "", method);
+    if (!strstr(allow, method)) {
+        if (allow[0])
+            strncat(allow, ", ", room - strlen(allow) - 1);
+        strncat(allow, method, room - strlen(allow) - 1);
+    }
     if (strcmp(method, "GET") == 0)
         add_allowed(allow, "HEAD");
 }
