@@ -167,6 +167,9 @@ static void the_global_model_is_the_mean_by_examples_over_both_combiners(void **
     assert_newest_is(net, 3 * 3.75f); /* (10 + 20 + 120) / 40 a round */
     json_t *rounds = network_rounds(net, session);
     assert_int_equal(json_array_size(rounds), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(json_string_value(json_object_get(json_array_get(rounds, i), "status")),
+                            "Finished");
     assert_int_equal(json_array_size(json_object_get(json_array_get(rounds, 0), "combiners")), 2);
     assert_outcome(json_array_get(rounds, 2), "three", "accepted", "");
     json_decref(rounds);
