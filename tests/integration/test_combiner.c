@@ -80,6 +80,7 @@ static rig *rig_new(void)
     assert_ok(fedn_combiner_new(config, &r->combiner, &err), &err);
     fedn_config_free(config);
     assert_ok(fedn_combiner_start(r->combiner, &err), &err);
+    fake_tier_wait(r->tier, FEDN__TIER__V1__UP__BODY_ROSTER, 0); /* orders arrive from now on */
     r->ann = raw_dial(fedn_combiner_port(r->combiner), "ann");
     return r;
 }
@@ -111,6 +112,23 @@ static void await(rig *r, const uint32_t *counter, uint32_t count)
     while (*counter < count)
         if (!fedn__cond_wait(&r->heard.cond, &r->heard.mutex, deadline))
             fail_msg("%u instead of %u", (unsigned)*counter, (unsigned)count);
+    pthread_mutex_unlock(&r->heard.mutex);
+}
+
+static uint32_t number(rig *r, const uint32_t *counter)
+{
+    pthread_mutex_lock(&r->heard.mutex);
+    uint32_t value = *counter;
+    pthread_mutex_unlock(&r->heard.mutex);
+    return value;
+}
+
+/* Waits until so many streams have ended, the last with this status. */
+static void await_end(rig *r, uint32_t count, int32_t rpc)
+{
+    await(r, &r->heard.ended, count);
+    pthread_mutex_lock(&r->heard.mutex);
+    assert_int_equal(r->heard.rpc, rpc);
     pthread_mutex_unlock(&r->heard.mutex);
 }
 
@@ -187,7 +205,7 @@ static void do_open_tasks(void *arg)
 
 static void open_tasks(rig *r)
 {
-    uint32_t before = r->heard.opened;
+    uint32_t before = number(r, &r->heard.opened);
 
     fedn__loop_call(r->ann->loop, do_open_tasks, r);
     await(r, &r->heard.opened, before + 1);
@@ -423,8 +441,7 @@ static void a_client_that_comes_back_gets_its_task_again(void **state)
     await(r, &r->heard.task_count, 2);
     assert_string_equal(r->heard.tasks[0]->correlation_id, r->heard.tasks[1]->correlation_id);
     open_tasks(r); /* a second stream: the first is ended */
-    await(r, &r->heard.ended, 2);
-    assert_int_equal(r->heard.rpc, FEDN__RPC_UNAVAILABLE);
+    await_end(r, 2, FEDN__RPC_UNAVAILABLE);
     rig_free(r);
 }
 
@@ -448,8 +465,7 @@ static void a_stop_tells_clients_that_train_to_come_back(void **state)
 
     (void)state;
     stop(r);
-    await(r, &r->heard.ended, 1);
-    assert_int_equal(r->heard.rpc, FEDN__RPC_UNAVAILABLE);
+    await_end(r, 1, FEDN__RPC_UNAVAILABLE);
     rig_free(r);
 }
 
@@ -520,11 +536,10 @@ static void whoever_watches_its_health_hears_of_a_stop(void **state)
     assert_int_equal(r->heard.health[0],
                      GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
     stop(r);
-    await(r, &r->heard.ended, 1);
-    assert_int_equal(r->heard.health_count, 2);
+    await_end(r, 1, FEDN__RPC_UNAVAILABLE);
+    assert_int_equal(number(r, &r->heard.health_count), 2);
     assert_int_equal(r->heard.health[1],
                      GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING);
-    assert_int_equal(r->heard.rpc, FEDN__RPC_UNAVAILABLE);
     rig_free(r);
 }
 
