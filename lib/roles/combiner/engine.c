@@ -64,8 +64,10 @@ fedn_status fedn__combiner_state_begin(fedn__combiner_engine *engine, uint32_t a
         fedn__combiner_action *ring = fedn__alloc_array(capacity, sizeof *ring);
         if (!ring)
             return FEDN_ERR_NOMEM;
-        for (uint32_t i = 0; i < engine->action_count; i++)
-            ring[i] = engine->actions[(engine->action_head + i) % engine->action_capacity];
+        for (uint32_t i = 0, at = engine->action_head; i < engine->action_count; i++, at++) {
+            at = at == engine->action_capacity ? 0 : at;
+            ring[i] = engine->actions[at];
+        }
         fedn__free(engine->actions);
         engine->actions = ring;
         engine->action_capacity = capacity;

@@ -199,6 +199,7 @@ static fedn_status run_reset(step *s, fedn_error *err)
     return FEDN_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a rule, a model and who hears of it */
 fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const char *kwargs,
                              const char *format, fedn__blob *global, const char *round_id,
                              fedn__fold_fn fn, void *user_data)

@@ -71,8 +71,7 @@ static void on_log(int32_t level, const char *component, const char *line, void 
     (void)level;
     (void)component;
     pthread_mutex_lock(&r->mutex);
-    strncat(r->lines, line, sizeof r->lines - strlen(r->lines) - 2);
-    strcat(r->lines, "\n");
+    snprintf(r->lines + strlen(r->lines), sizeof r->lines - strlen(r->lines), "%s\n", line);
     pthread_cond_broadcast(&r->cond);
     pthread_mutex_unlock(&r->mutex);
 }
