@@ -136,8 +136,7 @@ stage_asan() {
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
-    # with its checks inserted gcc warns of what cannot be
-    build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false &&
+    build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=true &&
         run_suites build-asan 5 unit store fuzz integration
     unset ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 }
@@ -150,7 +149,7 @@ stage_tsan() {
         skip "ThreadSanitizer does not run on this kernel"
         end_of "$logs/empty.log" 5
     else
-        build build-tsan -Db_sanitize=thread -Db_lundef=false -Dwerror=false &&
+        build build-tsan -Db_sanitize=thread -Db_lundef=false -Dwerror=true &&
             run_suites build-tsan 6 unit store integration
     fi
     unset TSAN_OPTIONS

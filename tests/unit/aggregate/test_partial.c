@@ -38,10 +38,12 @@ static char *replaced(const fedn_model *partial, const char *find, const char *r
     char *text = calloc(1, bytes + 1);
     char *result = calloc(1, bytes + 4096);
 
+    if (!text || !result)
+        abort();
     memcpy(text, fedn_model_data(partial, 0), bytes);
     char *at = find ? strstr(text, find) : text + bytes;
     if (!at)
-        fail_msg("no %s in %s", find, text);
+        fail_msg("no %s in %s", find ? find : "end", text);
     sprintf(result, "%.*s%s%s", (int)(at - text), text, replace ? replace : "",
             at + (find ? strlen(find) : 0));
     free(text);

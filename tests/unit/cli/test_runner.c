@@ -102,8 +102,8 @@ static void what_a_program_leaves_running_is_not_waited_for(void **state)
     fedn_error err;
 
     /* the one left behind keeps stderr open until it can open the pipe, which nobody lets it */
-    assert_int_equal(mkfifo(path, 0600), 0);
     snprintf(text, sizeof text, "sh -c '{ : <%s; } & exit 0'", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
     assert_ok(run(text, "", -1, &err), &err);
     close(open(path, O_WRONLY)); /* lets it go, when it has come so far */
     fedn__free(path);
