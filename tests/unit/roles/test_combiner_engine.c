@@ -315,10 +315,9 @@ static void reasons_are_lines_of_whole_characters(void **state)
     (void)state;
     bench_attach_many(b, 1);
     bench_start(b, "1", -1);
-    memset(reason, 0, sizeof reason);
-    strcpy(reason, "x\n");
+    size_t used = (size_t)snprintf(reason, sizeof reason, "x\n");
     for (int i = 0; i < FEDN__REASON_BYTES; i++)
-        strcat(reason, "\xc3\xa9");
+        used += (size_t)snprintf(reason + used, sizeof reason - used, "\xc3\xa9");
     fedn__participant *client = fedn__combiner_engine_asked(b->engine, &asked)[0];
     fedn__combiner_engine_task_failed(b->engine, b->now, "c0", client->task_id, reason);
     assert_true(fedn__text_is_line(client->reason, FEDN__REASON_BYTES));
