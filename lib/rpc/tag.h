@@ -3,18 +3,14 @@
 #ifndef FEDN__RPC_TAG_H
 #define FEDN__RPC_TAG_H
 
+#include "core/owner.h"
 #include "rpc/loop.h"
 #include <grpc/grpc.h>
-#include <stddef.h>
 
 /* What an event of the queue carries; lives until its event has come. */
 typedef struct fedn__tag {
     void (*fn)(struct fedn__tag *tag, int32_t ok);
 } fedn__tag;
-
-/* The struct that holds a member. */
-#define FEDN__OWNER(pointer, type, member)                                                         \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 grpc_completion_queue *fedn__loop_queue(fedn__loop *loop);
 const fedn__log *fedn__loop_log(const fedn__loop *loop);

@@ -7,7 +7,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
-#include <stddef.h>
+#include "core/owner.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,8 +162,7 @@ static void begin(void *arg)
 
 static void on_stop(fedn__post *post)
 {
-    fedn__client_service *service =
-        (fedn__client_service *)(void *)((char *)post - offsetof(fedn__client_service, stop_post));
+    fedn__client_service *service = FEDN__OWNER(post, fedn__client_service, stop_post);
 
     fedn__client_engine_stop(service->engine, fedn__clock_ms());
     fedn__client_drain(service);

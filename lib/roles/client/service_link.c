@@ -6,16 +6,15 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/owner.h"
 #include "fedn.pb-c.h"
 #include "roles/client/order.h"
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 static fedn__client_service *of_assigning(fedn__work *work)
 {
-    return (fedn__client_service *)(void *)((char *)work -
-                                            offsetof(fedn__client_service, assigning));
+    return FEDN__OWNER(work, fedn__client_service, assigning);
 }
 
 static void ask(fedn__work *work)

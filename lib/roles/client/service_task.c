@@ -6,13 +6,10 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/owner.h"
 #include "core/text.h"
 #include "fedn.pb-c.h"
-#include <stddef.h>
 #include <string.h>
-
-#define FEDN__OWNER_OF(pointer, type, member)                                                      \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void await_transfer(fedn__client_service *service, const fedn__errand *errand)
 {
@@ -116,7 +113,7 @@ static void job_free(fedn__client_job *job)
 
 static void on_done(fedn__post *post)
 {
-    fedn__client_job *job = FEDN__OWNER_OF(post, fedn__client_job, done_post);
+    fedn__client_job *job = FEDN__OWNER(post, fedn__client_job, done_post);
     fedn__client_service *service = job->service;
     int32_t has_model = job->task->order->type == FEDN_TASK_TRAIN;
 
@@ -148,7 +145,7 @@ static void on_progress_taken(int32_t rpc, const char *details, const ProtobufCM
 
 static void on_progress(fedn__post *post)
 {
-    fedn__client_job *job = FEDN__OWNER_OF(post, fedn__client_job, progress_post);
+    fedn__client_job *job = FEDN__OWNER(post, fedn__client_job, progress_post);
     fedn__client_service *service = job->service;
     uint64_t done = 0;
     uint64_t total = 0;

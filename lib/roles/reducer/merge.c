@@ -6,8 +6,8 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/owner.h"
 #include <assert.h>
-#include <stddef.h>
 #include <stdio.h>
 
 enum { SESSION, ROUND, MERGE, FINISH };
@@ -137,7 +137,7 @@ static fedn_status finish(fedn__merger *merger, merge_job *job, fedn_error *err)
 
 static void on_work(fedn__work *work)
 {
-    merge_job *job = (struct merge_job *)(void *)((char *)work - offsetof(struct merge_job, work));
+    merge_job *job = FEDN__OWNER(work, struct merge_job, work);
     fedn__merger *merger = job->merger;
     int64_t began = fedn__clock_ns();
 
@@ -162,7 +162,7 @@ static void on_work(fedn__work *work)
 
 static void on_done(fedn__work *work)
 {
-    merge_job *job = (struct merge_job *)(void *)((char *)work - offsetof(struct merge_job, work));
+    merge_job *job = FEDN__OWNER(work, struct merge_job, work);
     fedn__merger *merger = job->merger;
 
     merger->jobs--;

@@ -6,9 +6,9 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/map.h"
+#include "core/owner.h"
 #include "core/text.h"
 #include <assert.h>
-#include <stddef.h>
 #include <string.h>
 
 typedef struct entry {
@@ -345,7 +345,7 @@ static fedn_status write(fedn__recorder *recorder, fedn__ticket *first, const fe
 
 static fedn__recorder *of_work(fedn__work *work)
 {
-    return (fedn__recorder *)(void *)((char *)work - offsetof(fedn__recorder, work));
+    return FEDN__OWNER(work, fedn__recorder, work);
 }
 
 /* On a worker. What fails together is tried one by one, so that a bad ticket stands alone. */
