@@ -51,6 +51,18 @@ fedn_status api_get(fedn_control *control, const char *kind, const char *id, jso
     return api_call(control, "GET", path, NULL, ret, err);
 }
 
+fedn_status api_status(const cli_line *cli, json_t **ret, fedn_error *err)
+{
+    fedn_control *control = NULL;
+
+    *ret = NULL;
+    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    if (rc == FEDN_OK)
+        rc = api_call(control, "GET", "status", NULL, ret, err);
+    fedn_control_free(control);
+    return rc;
+}
+
 fedn_status api_list(fedn_control *control, const char *kind, const char *field, const char *value,
                      uint32_t limit, json_t **ret, fedn_error *err)
 {

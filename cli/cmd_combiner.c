@@ -48,15 +48,11 @@ fedn_status cmd_combiner_list(cli_line *cli, fedn_error *err)
                                          {"STATUS", 1, 0},
                                          {"CLIENTS", 1, 1},
                                          {"SINCE (UTC)", 1, 0}};
-    fedn_control *control = NULL;
     json_t *status = NULL;
     json_t *combiner = NULL;
     size_t i = 0;
 
-    fedn_status rc = fedn_control_new(cli->config, &control, err);
-    if (rc == FEDN_OK)
-        rc = api_call(control, "GET", "status", NULL, &status, err);
-    fedn_control_free(control);
+    fedn_status rc = api_status(cli, &status, err);
     if (rc != FEDN_OK)
         return rc;
     json_t *combiners = json_object_get(status, "combiners");

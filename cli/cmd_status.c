@@ -45,14 +45,10 @@ static void print_combiners(const json_t *status)
 
 fedn_status cmd_status(cli_line *cli, fedn_error *err)
 {
-    fedn_control *control = NULL;
     json_t *status = NULL;
     char up[32];
 
-    fedn_status rc = fedn_control_new(cli->config, &control, err);
-    if (rc == FEDN_OK)
-        rc = api_call(control, "GET", "status", NULL, &status, err);
-    fedn_control_free(control);
+    fedn_status rc = api_status(cli, &status, err);
     if (rc != FEDN_OK)
         return rc;
     if (cli->json) {

@@ -113,3 +113,18 @@ int test_count_teardown(void **state)
     }
     return 0;
 }
+
+static void *count_before;
+
+int test_scratch_setup(void **state)
+{
+    (void)test_count_setup(&count_before);
+    *state = test_scratch();
+    return 0;
+}
+
+int test_scratch_teardown(void **state)
+{
+    test_scratch_done(*state);
+    return test_count_teardown(&count_before);
+}

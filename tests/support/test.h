@@ -53,5 +53,8 @@ void test_fail_each_allocation(fedn_status (*scenario)(void *arg), void *arg);
 /* Group fixtures that check the allocation counter: for cmocka_run_group_tests(). */
 int test_count_setup(void **state);
 int test_count_teardown(void **state);
+/* The same, and every test finds a scratch directory in *state. */
+int test_scratch_setup(void **state);
+int test_scratch_teardown(void **state);
 
 #endif

@@ -240,21 +240,6 @@ static void each_failed_allocation_is_survived(void **state)
     fedn_model_unref(model);
 }
 
-static int64_t outstanding;
-
-static int setup(void **state)
-{
-    outstanding = fedn__alloc_outstanding();
-    *state = test_scratch();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_scratch_done(*state);
-    return fedn__alloc_outstanding() == outstanding ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,5 +250,5 @@ int main(void)
         cmocka_unit_test(a_large_file_is_read_without_growing),
         cmocka_unit_test(each_failed_allocation_is_survived),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, test_scratch_setup, test_scratch_teardown);
 }
