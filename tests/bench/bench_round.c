@@ -2,7 +2,9 @@
  * Null rounds: one reducer, two combiners, many clients whose callbacks return at once. Prints from
  * round start to committed model, as the reducer's own events say.
  *
- * usage: bench_round [rounds=200] [clients=100] [combiners=2] [clients in a process=1] */
+ * usage: bench_round [rounds=200] [clients=100] [combiners=2] [clients in a process=1] [MB=0]
+ *
+ * With MB above 0 the model has that size, and the combiners' peak memory is printed as well. */
 #include <fedn/fedn.h>
 
 #include <errno.h>
@@ -17,7 +19,7 @@
 enum { MOST_COMBINERS = 16, MOST_PROCESSES = 1024 };
 
 /* the numbers on the command line */
-enum { ROUNDS, CLIENTS, COMBINERS, TOGETHER };
+enum { ROUNDS, CLIENTS, COMBINERS, TOGETHER, MEGABYTES, NUMBERS };
 
 static pid_t children[MOST_PROCESSES];
 static int child_count;
@@ -133,16 +135,18 @@ static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
 {
     fedn_model *model = NULL;
 
-    (void)user_data;
-    fedn_status rc = fedn_task_model(task, &model, err);
+    fedn_status rc = fedn_task_set_num_examples(task, 10, err);
+    if (rc == FEDN_OK && *(const int *)user_data > 0) /* large: no copy in memory */
+        return fedn_task_set_model_file(task, fedn_task_model_path(task), err);
     if (rc == FEDN_OK)
-        rc = fedn_task_set_num_examples(task, 10, err);
+        rc = fedn_task_model(task, &model, err);
     return rc == FEDN_OK ? fedn_task_set_model(task, model, err) : rc;
 }
 
 typedef struct fleet {
     fedn_config *config;
     int clients;
+    int megabytes;
 } fleet;
 
 static void serve_clients(int ready, void *arg)
@@ -154,7 +158,7 @@ static void serve_clients(int ready, void *arg)
     for (; started < f->clients; started++) {
         fedn_client *client = NULL;
         must(fedn_client_new(f->config, &client, &err), "client", &err);
-        fedn_client_set_train(client, train, NULL);
+        fedn_client_set_train(client, train, &f->megabytes);
         must(fedn_client_start(client, &err), "client", &err);
     }
     stay(ready, &started, 1);
@@ -215,11 +219,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void write_seed(const char *path)
+static void write_seed(const char *path, int megabytes)
 {
     fedn_error err = {0};
     fedn_model *model = NULL;
-    const uint64_t shape[1] = {100};
+    const uint64_t shape[1] = {megabytes > 0 ? (uint64_t)megabytes * 250000 : 100};
 
     must(fedn_model_new(&model, &err), "seed", &err);
     must(fedn_model_add(model, NULL, FEDN_DTYPE_F32, 1, shape, NULL, NULL, &err), "seed", &err);
@@ -236,7 +240,7 @@ static void run_session(fedn_control *control, int rounds)
     must(
         fedn_control_request(control, "POST", "sessions/",
                              "{\"session_config\": {\"aggregator\": \"fedavg\", \"round_timeout\": "
-                             "60, \"buffer_size\": -1, \"delete_models_storage\": true, "
+                             "600, \"buffer_size\": -1, \"delete_models_storage\": true, "
                              "\"clients_required\": 1, \"validate\": false, \"helper_type\": "
                              "\"numpyhelper\", \"model_id\": null}}",
                              &answer, &err),
@@ -296,6 +300,23 @@ static void add_cpu(const int *wanted, double sums[3])
         sums[i == 0 ? 0 : i <= wanted[COMBINERS] ? 1 : 2] += cpu_seconds(children[i]);
 }
 
+static void print_memory(const int *wanted)
+{
+    for (int i = 1; i <= wanted[COMBINERS]; i++) {
+        char path[64];
+        char line[256];
+        snprintf(path, sizeof path, "/proc/%ld/status", (long)children[i]);
+        FILE *file = fopen(path, "r");
+        while (file && fgets(line, sizeof line, file))
+            if (strncmp(line, "VmHWM:", 6) == 0)
+                printf("  peak memory of combiner %d: %.0f MiB, %.2f times the model\n", i,
+                       strtod(line + 6, NULL) / 1024,
+                       strtod(line + 6, NULL) * 1024 / (wanted[MEGABYTES] * 1e6));
+        if (file)
+            fclose(file);
+    }
+}
+
 static void print_results(const int *wanted, result *r, const double before[3])
 {
     double after[3] = {0, 0, 0};
@@ -310,11 +331,13 @@ static void print_results(const int *wanted, result *r, const double before[3])
     printf("  CPU a round: reducer %.2f ms, combiners %.2f ms, clients %.2f ms\n",
            (after[0] - before[0]) * 1e3 / r->count, (after[1] - before[1]) * 1e3 / r->count,
            (after[2] - before[2]) * 1e3 / r->count);
+    if (wanted[MEGABYTES] > 0)
+        print_memory(wanted);
 }
 
 int main(int argc, char **argv)
 {
-    int wanted[4] = {200, 100, 2, 1};
+    int wanted[NUMBERS] = {200, 100, 2, 1, 0};
     char dir[] = "/tmp/fedn-bench-XXXXXX";
     char path[64];
     fedn_error err = {0};
@@ -323,14 +346,14 @@ int main(int argc, char **argv)
     fedn_control *control = NULL;
     fedn_config *config = NULL;
 
-    for (int i = 0; i < 4 && i + 1 < argc; i++)
+    for (int i = 0; i < NUMBERS && i + 1 < argc; i++)
         wanted[i] = atoi(argv[i + 1]);
     if (wanted[ROUNDS] < 1 || wanted[CLIENTS] < 1 || wanted[COMBINERS] < 1 ||
         wanted[COMBINERS] > MOST_COMBINERS || wanted[TOGETHER] < 1 ||
         wanted[CLIENTS] / wanted[TOGETHER] > MOST_PROCESSES - MOST_COMBINERS - 2 || !mkdtemp(dir))
         return 2;
     snprintf(path, sizeof path, "%s/seed.npz", dir);
-    write_seed(path);
+    write_seed(path, wanted[MEGABYTES]);
     start_all(dir, wanted, &http_port);
     must(fedn_config_new(&config, &err), "config", &err);
     set(config, "control.url", "http://127.0.0.1:%d", (int)http_port);

@@ -24,7 +24,8 @@ struct fake_tier {
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t cond;
-    fedn__call *call; /* the loop's; NULL: none */
+    fedn__call *call;      /* the loop's; NULL: none */
+    fedn__call *forgotten; /* what still comes on it was said to a reducer that is no more */
     char run_id[FEDN__UUID_TEXT];
     char refused[128];
     int64_t claim;
@@ -109,10 +110,11 @@ static void on_message(fedn__call *call, const ProtobufCMessage *message, void *
         return;
     }
     pthread_mutex_lock(&tier->mutex);
-    int32_t ours = tier->call == call;
-    if (ours)
+    int32_t ours = tier->call == call && tier->forgotten != call;
+    if (ours) {
         take(tier, message);
-    tier->unread = tier->hold;
+        tier->unread = tier->hold;
+    }
     int32_t read = ours && !tier->hold;
     pthread_mutex_unlock(&tier->mutex);
     if (read)
@@ -125,8 +127,12 @@ static void on_closed(fedn__call *call, int32_t cancelled, void *user_data)
 
     (void)cancelled;
     pthread_mutex_lock(&tier->mutex);
-    if (tier->call == call)
+    if (tier->call == call) {
         tier->call = NULL;
+        tier->unread = 0;
+    }
+    if (tier->forgotten == call)
+        tier->forgotten = NULL;
     tier->ends++;
     pthread_cond_broadcast(&tier->cond);
     pthread_mutex_unlock(&tier->mutex);
@@ -140,6 +146,7 @@ static void attach(void *service, fedn__call *call, const ProtobufCMessage *requ
     (void)request;
     pthread_mutex_lock(&tier->mutex);
     tier->call = call;
+    tier->unread = 0;
     pthread_mutex_unlock(&tier->mutex);
     fedn__call_set_events(call, &events, tier);
     fedn__call_read(call);
@@ -261,6 +268,7 @@ void fake_tier_forget(fake_tier *tier)
     fedn__uuid_new_text(tier->run_id);
     tier->seen = 0;
     tier->sent = 0;
+    tier->forgotten = tier->call;
     pthread_mutex_unlock(&tier->mutex);
 }
 
