@@ -68,10 +68,25 @@ static void set_find(void *arg)
     depot->find_rc = depot->wanted_rc;
 }
 
+static void set_keep(void *arg)
+{
+    test_depot *depot = arg;
+
+    depot->keep = depot->wanted_keep;
+    depot->host.memory_bytes = depot->wanted_bytes;
+}
+
 void depot_limit(test_depot *depot, uint64_t max_bytes)
 {
     depot->wanted_bytes = max_bytes;
     rig_serving(&depot->rig, set_max_bytes, depot);
+}
+
+void depot_keep(test_depot *depot, uint64_t memory_bytes, fedn__blob **keep)
+{
+    depot->wanted_bytes = memory_bytes;
+    depot->wanted_keep = keep;
+    rig_serving(&depot->rig, set_keep, depot);
 }
 
 void depot_find(test_depot *depot, fedn_status rc)

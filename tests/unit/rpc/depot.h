@@ -20,6 +20,7 @@ typedef struct test_depot {
     int32_t quiet;       /* notes nothing */
     uint64_t wanted_bytes;
     fedn_status wanted_rc;
+    fedn__blob **wanted_keep;
     fedn__blob **keep;    /* a reference to what was stored last; NULL: not wanted */
     const char *store_in; /* instead of the directory; set before the first call */
 } test_depot;
@@ -28,6 +29,8 @@ int depot_setup(void **state);
 int depot_teardown(void **state);
 void depot_host(test_depot *depot); /* sets the host's functions */
 void depot_limit(test_depot *depot, uint64_t max_bytes);
+/* Models up to that size stay in memory; where a reference goes to what is stored next. */
+void depot_keep(test_depot *depot, uint64_t memory_bytes, fedn__blob **keep);
 void depot_find(test_depot *depot, fedn_status rc);
 /* How many of a file and its part are there. */
 int depot_files(const char *dir, const char *name);

@@ -58,16 +58,15 @@ static void small_models_stay_in_memory(void **state)
     fedn_error err;
 
     snprintf(path, sizeof path, "%s/fetched", depot->dir);
-    depot->host.memory_bytes = bound;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         int32_t in_file = sizes[i] > bound;
         uint8_t *data = depot_pattern(sizes[i]);
         fedn__blob *kept = NULL;
-        depot->keep = &kept;
+        depot_keep(depot, bound, &kept);
         assert_ok(depot_upload(depot, ID, data, sizes[i], &err), &err);
+        rig_wait_count(&depot->rig.notes, "stored0", (int)i + 1);
         assert_int_equal(depot_files(depot->dir, ID), in_file);
         assert_blob(kept, data, sizes[i], in_file);
-        depot->keep = NULL;
         char *stored = fedn__fs_join(depot->dir, ID);
         test_write_file(stored, data, sizes[i]);
         test_move down = {.depot = depot,
@@ -86,7 +85,6 @@ static void small_models_stay_in_memory(void **state)
         fedn__free(stored);
         free(data);
     }
-    depot->host.memory_bytes = 0;
 }
 
 static void a_refused_model_leaves_nothing(void **state)
