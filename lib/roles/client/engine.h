@@ -24,6 +24,9 @@ typedef struct fedn__order {
     char *format;   /* of models on the wire, "" if unknown */
     char *combiner; /* its name */
     char *fault;    /* why the task cannot be done; NULL: it can be tried */
+    uint8_t *model; /* the model itself; NULL: it is to be fetched */
+    uint64_t model_bytes;
+    uint64_t inline_bytes; /* an update up to this size may travel with its answer */
 } fedn__order;
 
 void fedn__order_free(fedn__order *order); /* NULL allowed */
@@ -45,6 +48,7 @@ enum {
     FEDN__CLIENT_HANG_UP,    /* drop the channel with all that runs on it */
     FEDN__CLIENT_HEARTBEAT,  /* ..._heartbeat() */
     FEDN__CLIENT_FETCH,      /* the order's model into a file: ..._fetched() */
+    FEDN__CLIENT_KEEP,       /* the model that came with the order, as if fetched: ..._fetched() */
     FEDN__CLIENT_RUN,        /* the order's callback: ..._ran() */
     FEDN__CLIENT_CANCEL,     /* the order is unwanted: stop its transfer, tell its callback */
     FEDN__CLIENT_UPLOAD,     /* the callback's model: ..._uploaded() */

@@ -23,6 +23,7 @@ void fedn__order_free(fedn__order *order)
     fedn__free(order->format);
     fedn__free(order->combiner);
     fedn__free(order->fault);
+    fedn__free(order->model);
     fedn__free(order);
 }
 
@@ -162,7 +163,7 @@ static void go_on(fedn__client_engine *engine, int32_t may_call)
         return;
     if (engine->phase == PHASE_NEED_MODEL) {
         engine->phase = PHASE_FETCHING;
-        act_on(engine, FEDN__CLIENT_FETCH);
+        act_on(engine, order->model ? FEDN__CLIENT_KEEP : FEDN__CLIENT_FETCH);
     } else if (engine->phase == PHASE_NEED_UPLOAD) {
         engine->phase = PHASE_UPLOADING;
         act_on(engine, FEDN__CLIENT_UPLOAD);

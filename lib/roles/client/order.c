@@ -131,6 +131,22 @@ static fedn_status take_sender(fedn__order *order, const char *name)
     return put(&order->combiner, "combiner");
 }
 
+static fedn_status take_model(fedn__order *order, const Fedn__TaskRequest *request,
+                              uint64_t most_model)
+{
+    order->inline_bytes = request->inline_bytes < FEDN__LIMIT_INLINE_MODEL
+                              ? request->inline_bytes
+                              : FEDN__LIMIT_INLINE_MODEL;
+    if (request->model.len == 0 || request->model.len > most_model)
+        return FEDN_OK;
+    order->model = fedn__alloc(request->model.len);
+    if (!order->model)
+        return FEDN_ERR_NOMEM;
+    memcpy(order->model, request->model.data, request->model.len);
+    order->model_bytes = request->model.len;
+    return FEDN_OK;
+}
+
 static fedn_status fill(fedn__order *order, const Fedn__TaskRequest *request, const char *format)
 {
     fedn_status rc = take_type(order, request);
@@ -155,7 +171,7 @@ static fedn_status fill(fedn__order *order, const Fedn__TaskRequest *request, co
 }
 
 fedn_status fedn__order_parse(const Fedn__TaskRequest *request, const char *format,
-                              fedn__order **ret, fedn_error *err)
+                              uint64_t most_model, fedn__order **ret, fedn_error *err)
 {
     *ret = NULL;
     if (!request->sender || request->sender->role != FEDN__ROLE__COMBINER)
@@ -163,7 +179,8 @@ fedn_status fedn__order_parse(const Fedn__TaskRequest *request, const char *form
     fedn__order *order = fedn__alloc_zero(sizeof *order);
     if (!order)
         return fedn__error_nomem(err);
-    if (fill(order, request, format) != FEDN_OK) {
+    if (fill(order, request, format) != FEDN_OK ||
+        take_model(order, request, most_model) != FEDN_OK) {
         fedn__order_free(order);
         return fedn__error_nomem(err);
     }

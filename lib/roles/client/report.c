@@ -17,6 +17,10 @@
 /* Above this the round's configuration travels in one place of an update, not in two. */
 #define CONFIG_TWICE_BYTES (32 * FEDN__KIB)
 
+/* Of an announcement that carries its update: names, ids and times; and beside a metric's name,
+ * which at worst doubles when it is quoted, its value. A quoted configuration doubles as well. */
+enum { ANNOUNCEMENT_BYTES = 4096, METRIC_BYTES = 32 };
+
 #define TEXT(text) ((char *)(uintptr_t)(text)) /* protobuf-c's fields are not const */
 
 static void set_sender(Fedn__Client *sender, const fedn__reporter *reporter)
@@ -61,14 +65,18 @@ static fedn_status send(const fedn__reporter *reporter, const char *path,
                                &options, fn ? fn : ignore, user_data);
 }
 
-fedn_status fedn__report_open(const fedn__reporter *reporter, const fedn__stream_events *events,
-                              void *user_data, fedn__stream **ret, fedn_error *err)
+fedn_status fedn__report_open(const fedn__reporter *reporter, uint64_t inline_bytes,
+                              const fedn__stream_events *events, void *user_data,
+                              fedn__stream **ret, fedn_error *err)
 {
     Fedn__ClientAvailableMessage message = FEDN__CLIENT_AVAILABLE_MESSAGE__INIT;
     Fedn__Client sender;
+    char data[48];
 
+    snprintf(data, sizeof data, "{\"inline_bytes\":%llu}", (unsigned long long)inline_bytes);
     set_sender(&sender, reporter);
     message.sender = &sender;
+    message.data = data;
     return fedn__channel_stream(reporter->channel, "/fedn.Combiner/TaskStream", &message.base,
                                 &fedn__task_request__descriptor, events, user_data, ret, err);
 }
@@ -187,9 +195,33 @@ static char *meta_text(const fedn_task *task, const fedn__timings *timings)
     return text;
 }
 
+int32_t fedn__report_has_room(const fedn_task *task)
+{
+    uint64_t config = strlen(task->order->config);
+    uint64_t rest = config + ANNOUNCEMENT_BYTES;
+
+    if (config <= CONFIG_TWICE_BYTES)
+        rest += 2 * config;
+    for (uint32_t i = 0; i < task->metric_count; i++)
+        rest += 2 * strlen(task->metrics[i].name) + METRIC_BYTES;
+    return fedn__blob_bytes(task->update) + rest <= FEDN__LIMIT_CONTROL_BYTES;
+}
+
+static fedn_status set_model(Fedn__ModelUpdate *message, fedn__blob *model)
+{
+    const uint8_t *data = NULL;
+
+    if (!model)
+        return FEDN_OK;
+    fedn_status rc = fedn__blob_map(model, &data, NULL);
+    message->model.len = fedn__blob_bytes(model);
+    message->model.data = (uint8_t *)(uintptr_t)data;
+    return rc;
+}
+
 static fedn_status send_update(const fedn__reporter *reporter, const fedn_task *task,
-                               const char *update_id, const fedn__timings *timings,
-                               fedn__unary_fn fn, void *user_data)
+                               const char *update_id, fedn__blob *model,
+                               const fedn__timings *timings, fedn__unary_fn fn, void *user_data)
 {
     Fedn__ModelUpdate message = FEDN__MODEL_UPDATE__INIT;
     Fedn__Client sender;
@@ -197,6 +229,9 @@ static fedn_status send_update(const fedn__reporter *reporter, const fedn_task *
     char time[FEDN__TIME_TEXT];
     char stamp[FEDN__TIME_TEXT + 8];
 
+    fedn_status rc = set_model(&message, model);
+    if (rc != FEDN_OK)
+        return rc;
     char *meta = meta_text(task, timings);
     if (!meta)
         return FEDN_ERR_NOMEM;
@@ -212,7 +247,7 @@ static fedn_status send_update(const fedn__reporter *reporter, const fedn_task *
     message.timestamp = stamp;
     message.meta = meta;
     message.config = task->order->config;
-    fedn_status rc = send(reporter, "/fedn.Combiner/SendModelUpdate", &message.base, fn, user_data);
+    rc = send(reporter, "/fedn.Combiner/SendModelUpdate", &message.base, fn, user_data);
     fedn__free(meta);
     return rc;
 }
@@ -272,12 +307,12 @@ static fedn_status send_prediction(const fedn__reporter *reporter, const fedn_ta
 }
 
 fedn_status fedn__report_result(const fedn__reporter *reporter, const fedn_task *task,
-                                const char *update_id, const fedn__timings *timings,
-                                fedn__unary_fn fn, void *user_data)
+                                const char *update_id, fedn__blob *model,
+                                const fedn__timings *timings, fedn__unary_fn fn, void *user_data)
 {
     switch (task->order->type) {
     case FEDN_TASK_TRAIN:
-        return send_update(reporter, task, update_id, timings, fn, user_data);
+        return send_update(reporter, task, update_id, model, timings, fn, user_data);
     case FEDN_TASK_VALIDATE:
         return send_validation(reporter, task, fn, user_data);
     default:

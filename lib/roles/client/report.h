@@ -20,10 +20,15 @@ typedef struct fedn__timings {
     double upload_s;
 } fedn__timings;
 
+/* Whether a trained model fits into its announcement, beside what else that says. */
+int32_t fedn__report_has_room(const fedn_task *task);
+
 /* Each failure means: nothing was sent and fn is not called. fn NULL: the answer does not matter.
  */
-fedn_status fedn__report_open(const fedn__reporter *reporter, const fedn__stream_events *events,
-                              void *user_data, fedn__stream **ret, fedn_error *err);
+/* `inline_bytes`: up to which a model may come with its task. */
+fedn_status fedn__report_open(const fedn__reporter *reporter, uint64_t inline_bytes,
+                              const fedn__stream_events *events, void *user_data,
+                              fedn__stream **ret, fedn_error *err);
 fedn_status fedn__report_heartbeat(const fedn__reporter *reporter, fedn__unary_fn fn,
                                    void *user_data);
 fedn_status fedn__report_failure(const fedn__reporter *reporter, const fedn__order *order,
@@ -34,9 +39,10 @@ fedn_status fedn__report_progress(const fedn__reporter *reporter, const fedn__or
 /* Nothing to do for a task without metrics. `step` counts a client's reports. */
 fedn_status fedn__report_metrics(const fedn__reporter *reporter, const fedn_task *task,
                                  uint32_t step);
-/* The result of a task: the update, validation or prediction. update_id names what was uploaded. */
+/* The result of a task: the update, validation or prediction. update_id names what was uploaded, or
+ * travels along in `model` (NULL: it was uploaded). */
 fedn_status fedn__report_result(const fedn__reporter *reporter, const fedn_task *task,
-                                const char *update_id, const fedn__timings *timings,
-                                fedn__unary_fn fn, void *user_data);
+                                const char *update_id, fedn__blob *model,
+                                const fedn__timings *timings, fedn__unary_fn fn, void *user_data);
 
 #endif

@@ -82,6 +82,9 @@ static void perform(fedn__client_service *service, const fedn__client_action *ac
     case FEDN__CLIENT_FETCH:
         fedn__client_fetch(service, action);
         break;
+    case FEDN__CLIENT_KEEP:
+        fedn__client_keep(service, action);
+        break;
     case FEDN__CLIENT_RUN:
         fedn__client_run(service, action);
         break;

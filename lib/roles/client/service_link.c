@@ -62,6 +62,14 @@ void fedn__client_assign(fedn__client_service *service)
     fedn__work_submit(&service->assigning, service->loop, service->pool, NULL);
 }
 
+/* What may come with a task, of a model that would be fetched otherwise. */
+static uint64_t most_inline(const fedn__client_service *service)
+{
+    uint64_t most = service->options->max_model_bytes;
+
+    return most < FEDN__LIMIT_INLINE_MODEL ? most : FEDN__LIMIT_INLINE_MODEL;
+}
+
 static void on_opened(fedn__stream *stream, void *user_data)
 {
     fedn__errand *errand = user_data;
@@ -79,7 +87,8 @@ static void on_task(fedn__stream *stream, const ProtobufCMessage *message, void 
     fedn__order *order = NULL;
     fedn_error err;
 
-    fedn_status rc = fedn__order_parse(request, service->helper, &order, &err);
+    fedn_status rc =
+        fedn__order_parse(request, service->helper, most_inline(service), &order, &err);
     if (rc == FEDN_ERR_UNSUPPORTED)
         return; /* FEDn's clients ignore it too */
     if (rc != FEDN_OK) {
@@ -135,7 +144,7 @@ void fedn__client_dial(fedn__client_service *service, const fedn__client_action 
     fedn_status rc = errand ? open_channel(service, &err) : fedn__error_nomem(&err);
     if (rc == FEDN_OK) {
         const fedn__reporter reporter = fedn__client_reporter(service);
-        rc = fedn__report_open(&reporter, &events, errand, &stream, &err);
+        rc = fedn__report_open(&reporter, most_inline(service), &events, errand, &stream, &err);
     }
     if (rc == FEDN_OK)
         return;

@@ -24,6 +24,7 @@ typedef struct fedn__client_job {
     uint64_t run_step; /* of the action that began it */
     int32_t metrics_sent;
     char update_id[FEDN__UUID_TEXT];
+    int32_t travels; /* the update goes with its announcement */
 } fedn__client_job;
 
 /* One call or transfer on its way. */
@@ -95,6 +96,7 @@ void fedn__client_heartbeat(fedn__client_service *service, const fedn__client_ac
 
 /* service_task.c: one task */
 void fedn__client_fetch(fedn__client_service *service, const fedn__client_action *action);
+void fedn__client_keep(fedn__client_service *service, const fedn__client_action *action);
 void fedn__client_run(fedn__client_service *service, const fedn__client_action *action);
 void fedn__client_cancel(fedn__client_service *service);
 void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action);

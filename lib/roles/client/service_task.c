@@ -35,18 +35,26 @@ static double seconds_since(int64_t begun_ns)
     return (double)(fedn__clock_ns() - begun_ns) / 1e9;
 }
 
-static void keep_newest(fedn__client_service *service, fedn__errand *errand, fedn__blob *blob)
+/* Takes over the path of a model that is in a file. */
+static void keep_newest(fedn__client_service *service, fedn__blob *blob, char *path)
 {
     if (service->model_path)
         (void)fedn__fs_unlink(service->model_path, NULL);
     fedn__free(service->model_path);
-    service->model_path = NULL;
+    service->model_path = path;
     fedn__blob_unref(service->model);
     service->model = fedn__blob_ref(blob);
+}
+
+static void keep_fetched(fedn__client_service *service, fedn__errand *errand, fedn__blob *blob)
+{
+    char *path = NULL;
+
     if (fedn__blob_fd(blob) >= 0) {
-        service->model_path = errand->path;
+        path = errand->path;
         errand->path = NULL;
     }
+    keep_newest(service, blob, path);
     service->fetch_s = seconds_since(errand->begun_ns);
 }
 
@@ -61,7 +69,7 @@ static void on_fetched(fedn_status status, const fedn_error *err, fedn__blob *bl
         return;
     }
     if (status == FEDN_OK)
-        keep_newest(service, errand, blob);
+        keep_fetched(service, errand, blob);
     fedn__client_engine_fetched(service->engine, fedn__clock_ms(), errand->step, status,
                                 status == FEDN_OK ? "" : err->message);
     fedn__errand_free(errand);
@@ -103,6 +111,20 @@ void fedn__client_fetch(fedn__client_service *service, const fedn__client_action
     fedn__client_drain(service);
 }
 
+void fedn__client_keep(fedn__client_service *service, const fedn__client_action *action)
+{
+    const fedn__order *order = action->order;
+    fedn__blob *blob = NULL;
+    fedn_error err = {0};
+
+    fedn_status rc = fedn__blob_copy(order->model, order->model_bytes, &blob, &err);
+    if (rc == FEDN_OK)
+        keep_newest(service, blob, NULL);
+    fedn__blob_unref(blob);
+    fedn__client_engine_fetched(service->engine, fedn__clock_ms(), action->step, rc, err.message);
+    fedn__client_drain(service);
+}
+
 static void job_free(fedn__client_job *job)
 {
     if (!job)
@@ -111,13 +133,26 @@ static void job_free(fedn__client_job *job)
     fedn__free(job);
 }
 
+/* A small update needs no upload if the combiner takes it with the announcement. */
+static int32_t may_travel(const fedn_task *task)
+{
+    uint64_t bytes = fedn__blob_bytes(task->update);
+
+    return bytes > 0 && bytes <= task->order->inline_bytes && fedn__report_has_room(task);
+}
+
 static void on_done(fedn__post *post)
 {
     fedn__client_job *job = FEDN__OWNER(post, fedn__client_job, done_post);
     fedn__client_service *service = job->service;
-    int32_t has_model = job->task->order->type == FEDN_TASK_TRAIN;
+    int32_t to_upload = job->task->order->type == FEDN_TASK_TRAIN;
 
-    fedn__client_engine_ran(service->engine, fedn__clock_ms(), job->status, has_model,
+    if (to_upload && job->status == FEDN_OK && may_travel(job->task)) {
+        fedn__uuid_new_text(job->update_id);
+        job->travels = 1;
+        to_upload = 0;
+    }
+    fedn__client_engine_ran(service->engine, fedn__clock_ms(), job->status, to_upload,
                             job->err.message);
     fedn__client_drain(service);
 }
@@ -332,7 +367,8 @@ static fedn_status send_answer(fedn__client_service *service, const fedn__client
         job->metrics_sent = 1;
         (void)fedn__report_metrics(&reporter, job->task, service->metric_reports++);
     }
-    return fedn__report_result(&reporter, job->task, job->update_id, &job->timings, on_answered,
+    return fedn__report_result(&reporter, job->task, job->update_id,
+                               job->travels ? job->task->update : NULL, &job->timings, on_answered,
                                errand);
 }
 

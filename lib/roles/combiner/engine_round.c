@@ -265,6 +265,13 @@ static int32_t is_full(const fedn__combiner_engine *engine)
            engine->counts.accepted + engine->counts.checking >= (uint32_t)engine->plan.buffer_size;
 }
 
+/* With an upload_error there is nothing, or it is somebody else's, or it is being folded. */
+static void drop(fedn__combiner_engine *engine, const fedn__announcement *said)
+{
+    if (!said->upload_error)
+        fedn__combiner_state_act(engine, FEDN__COMBINER_DROP_UPDATE)->text = said->update_id;
+}
+
 /* A client that has no better outcome yet is refused; others keep theirs, and so does one whose
  * file has not come: it may still come. */
 static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said,
@@ -278,11 +285,7 @@ static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said
     if (of_this_round)
         fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
     reply(engine, said->call, 0, why);
-    /* with an upload_error there is no file, or it is somebody else's */
-    if (!said->upload_error && (!client || strcmp(client->update_id, said->update_id) != 0)) {
-        fedn__combiner_action *drop = fedn__combiner_state_act(engine, FEDN__COMBINER_DROP_UPDATE);
-        drop->text = said->update_id;
-    }
+    drop(engine, said);
 }
 
 fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,
@@ -297,6 +300,7 @@ fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t 
         client && client->update_id[0] && strcmp(client->update_id, said->update_id) == 0;
     if (again && client->outcome == FEDN__OUTCOME_ACCEPTED) {
         reply(engine, said->call, 1, NULL);
+        drop(engine, said); /* it may have come along once more */
         return FEDN_OK;
     }
     if (again && client->outcome == FEDN__OUTCOME_CHECKING) {

@@ -117,6 +117,7 @@ static void task_stream(void *service_data, fedn__call *call, const ProtobufCMes
     fedn__held_call *held = hold(service, call, id, NULL);
     if (!held)
         return;
+    held->inline_bytes = fedn__combiner_read_inline(message->data);
     if (fedn__combiner_engine_attach(service->engine, fedn__clock_ms(), id,
                                      sender_name(message->sender),
                                      (uint64_t)(uintptr_t)held) != FEDN_OK)
@@ -180,6 +181,28 @@ static fedn_status read_meta(const Fedn__ModelUpdate *update, update_meta *ret, 
     return FEDN_OK;
 }
 
+/* What came with the announcement counts as if it had been uploaded. */
+static fedn_status receive(fedn__combiner_service *service, const fedn__held_call *held,
+                           const ProtobufCBinaryData *model, fedn_error *err)
+{
+    uint64_t most = fedn__combiner_most_inline(service);
+    fedn__blob *blob = NULL;
+
+    if (model->len == 0)
+        return FEDN_OK;
+    if (model->len > most)
+        return fedn__error(err, FEDN_ERR_LIMIT,
+                           "model update %s of %llu bytes is over the %llu that may come with its "
+                           "announcement: upload it",
+                           held->update_id, (unsigned long long)model->len,
+                           (unsigned long long)most);
+    fedn_status rc = fedn__blob_copy(model->data, model->len, &blob, err);
+    if (rc == FEDN_OK)
+        rc = fedn__shelf_put(service->shelf, held->update_id, held->client_id, blob, err);
+    fedn__blob_unref(blob);
+    return rc;
+}
+
 static void announce(fedn__combiner_service *service, fedn__held_call *held,
                      const Fedn__ModelUpdate *update)
 {
@@ -190,7 +213,9 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
 
     fedn_status rc = read_meta(update, &meta, &meta_err);
     fedn_status uploaded =
-        fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
+        meta.failed ? FEDN_OK : receive(service, held, &update->model, &upload_err);
+    if (uploaded == FEDN_OK)
+        uploaded = fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
     fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,
@@ -205,6 +230,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
                                                meta.failed);
         if (rc == FEDN_OK)
             answer(service, held->call, "RECEIVED failure of a task");
+    } else if (uploaded == FEDN_ERR_NOMEM) {
+        rc = uploaded; /* it comes again */
     } else {
         rc = fedn__combiner_engine_update(service->engine, now, &said);
     }
@@ -252,45 +279,6 @@ void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_
                         action->text);
     }
     answer(service, held->call, text);
-}
-
-void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action)
-{
-    const fedn__participant *client = action->client;
-    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
-    const fedn__model_task *other = action->task;
-    fedn__held_call *held = (fedn__held_call *)(uintptr_t)client->stream;
-    Fedn__Client sender = FEDN__CLIENT__INIT;
-    Fedn__Client receiver = FEDN__CLIENT__INIT;
-    Fedn__TaskRequest task = FEDN__TASK_REQUEST__INIT;
-    char time[FEDN__TIME_TEXT];
-    char id[FEDN__UUID_TEXT];
-
-    if (!held)
-        return; /* gone since; it gets the task when it comes back */
-    if (!other && fedn__combiner_engine_is_idle(service->engine))
-        return; /* the round could not begin */
-    fedn__uuid_new_text(id);
-    fedn__text_space_time(fedn__clock_wall_us(), time);
-    sender.role = FEDN__ROLE__COMBINER;
-    sender.name = (char *)(uintptr_t)service->options.name;
-    receiver.role = FEDN__ROLE__CLIENT;
-    receiver.client_id = client->id;
-    task.sender = &sender;
-    task.receiver = &receiver;
-    task.timestamp = time;
-    task.type = other ? (Fedn__StatusType)other->type : FEDN__STATUS_TYPE__MODEL_UPDATE;
-    task.model_id = (char *)(uintptr_t)(other ? other->model_id : plan->model_id);
-    task.session_id = (char *)(uintptr_t)(other ? other->session_id : plan->session_id);
-    task.data = other ? other->data : plan->config;
-    task.correlation_id = other ? id : (char *)(uintptr_t)client->task_id;
-    fedn_status rc = fedn__call_send(held->call, &task.base);
-    if (rc == FEDN_OK)
-        return;
-    fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "task for client %s: %s",
-                    client->id, fedn_status_string(rc));
-    /* it opens another stream, and gets the task on that */
-    fedn__call_finish(held->call, FEDN__RPC_UNAVAILABLE, "a task could not be sent");
 }
 
 static void status(void *service_data, fedn__call *call, const ProtobufCMessage *request)

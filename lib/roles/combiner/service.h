@@ -38,6 +38,7 @@ typedef struct fedn__held_call {
     fedn__call *call;
     char *client_id;
     char update_id[FEDN__UUID_TEXT]; /* "" for a stream */
+    uint64_t inline_bytes;           /* of a stream: a model up to this size may go with a task */
 } fedn__held_call;
 
 /* Sends what changed, but not more often than every so many milliseconds. */
@@ -88,8 +89,15 @@ void fedn__combiner_service_drain(fedn__combiner_service *service);
 #define FEDN__COMBINER_STOPPING "the combiner is stopping"
 uint32_t fedn__combiner_methods(fedn__combiner_service *service,
                                 fedn__method ret[FEDN__COMBINER_METHODS]);
-void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action);
 void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action);
+
+/* tasks.c: what goes to clients. */
+void fedn__combiner_send_task(fedn__combiner_service *service, const fedn__combiner_action *action);
+/* Up to which size a client takes a model with a task, from what it says when it opens its stream;
+ * 0: not at all. */
+uint64_t fedn__combiner_read_inline(const char *data);
+/* Up to which size an update may come with its announcement. */
+uint64_t fedn__combiner_most_inline(const fedn__combiner_service *service);
 
 /* upstream.c: what goes to and comes from the tier above. */
 void fedn__combiner_from_above(void *service, const Fedn__Tier__V1__Down *message);

@@ -182,6 +182,17 @@ static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *ow
     return FEDN_OK;
 }
 
+/* What waits gives way to what comes. */
+static void receive_again(fedn__shelf *shelf, update *u)
+{
+    end_waiting(shelf, u);
+    if (fedn__blob_fd(u->blob) >= 0)
+        unlink(u->path);
+    u->blob = fedn__blob_unref(u->blob);
+    u->state = RECEIVING;
+    shelf->receiving++;
+}
+
 fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
                                char **ret_path, fedn_error *err)
 {
@@ -203,14 +214,8 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
         return fedn__error_nomem(err);
     if (!u)
         rc = add_update(shelf, id, owner, err);
-    else if (!receiving) {
-        end_waiting(shelf, u);
-        if (fedn__blob_fd(u->blob) >= 0)
-            unlink(u->path);
-        u->blob = fedn__blob_unref(u->blob);
-        u->state = RECEIVING;
-        shelf->receiving++;
-    }
+    else if (!receiving)
+        receive_again(shelf, u);
     if (rc != FEDN_OK) {
         fedn__free(*ret_path);
         *ret_path = NULL;
@@ -228,6 +233,16 @@ static void remove_stray(const fedn__shelf *shelf, const char *id)
     fedn__free(path);
 }
 
+static void complete(fedn__shelf *shelf, update *u, fedn__blob *blob)
+{
+    shelf->receiving--;
+    u->blob = fedn__blob_ref(blob);
+    begin_waiting(shelf, u);
+    /* updates that were never announced do not fill memory and disk */
+    if (shelf->waiting > shelf->limits.max_waiting)
+        discard(shelf, shelf->oldest);
+}
+
 void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
 {
     update *u = fedn__map_get(&shelf->updates, id);
@@ -242,12 +257,26 @@ void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
         discard(shelf, u);
         return;
     }
-    shelf->receiving--;
-    u->blob = fedn__blob_ref(blob);
-    begin_waiting(shelf, u);
-    /* updates that were never announced do not fill memory and disk */
-    if (shelf->waiting > shelf->limits.max_waiting)
-        discard(shelf, shelf->oldest);
+    complete(shelf, u, blob);
+}
+
+fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owner, fedn__blob *blob,
+                            fedn_error *err)
+{
+    update *u = fedn__map_get(&shelf->updates, id);
+    fedn_status rc = FEDN_OK;
+
+    if (u)
+        rc = check_known(u, owner, err);
+    if (rc == FEDN_OK && u && u->state == RECEIVING)
+        rc = fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
+    if (rc == FEDN_OK && !u)
+        rc = add_update(shelf, id, owner, err);
+    else if (rc == FEDN_OK)
+        receive_again(shelf, u);
+    if (rc == FEDN_OK)
+        complete(shelf, fedn__map_get(&shelf->updates, id), blob);
+    return rc;
 }
 
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,

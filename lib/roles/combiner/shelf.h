@@ -27,6 +27,10 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
                                char **ret_path, fedn_error *err);
 /* The upload is complete in `blob`, or nothing of it is left (NULL). */
 void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob);
+/* One that came whole, with its announcement: as if it had been uploaded. FEDN_ERR_DENIED: the id
+ * is somebody else's; FEDN_ERR_STATE: it is being uploaded or folded. */
+fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owner, fedn__blob *blob,
+                            fedn_error *err);
 /* Is there a complete update of this owner? FEDN_ERR_NOT_FOUND, FEDN_ERR_STATE still being uploaded
  * or folded, FEDN_ERR_DENIED another owner's. */
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
