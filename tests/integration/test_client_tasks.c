@@ -119,6 +119,171 @@ static void validation_and_training_of_one_model_fetch_it_once(void **state)
     rig_done(&r);
 }
 
+static void a_small_model_comes_and_goes_without_a_transfer(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    fake_combiner_inline(r.combiner, 100000);
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    check_sender(update);
+    check_meta(update);
+    assert_true(rig_number(update, "model") > 0);
+    assert_true(fabsf(uploaded_value(&r, update) - 4) < 1e-6F);
+    fake_combiner_task(r.combiner, VALIDATE, "c2", MODEL_A, NULL);
+    (void)fake_combiner_wait(r.combiner, "SendModelValidation", 0);
+    fake_combiner_inline(r.combiner, 0); /* it is the client's newest, whoever wants it */
+    fake_combiner_task(r.combiner, VALIDATE, "c3", MODEL_A, NULL);
+    (void)fake_combiner_wait(r.combiner, "SendModelValidation", 1);
+    assert_int_equal(fake_combiner_downloads(r.combiner), 0);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 0);
+    json_t *said = rig_json(fake_combiner_wait(r.combiner, "TaskStream", 0), "data");
+    assert_int_equal(rig_number(said, "inline_bytes"), 131072);
+    json_decref(said);
+    rig_done(&r);
+}
+
+static void every_kind_of_update_travels_if_it_is_small(void **state)
+{
+    static const int32_t ways[] = {WITH_BYTES, WITH_OWN_FILE, WITH_FILE_ELSEWHERE};
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        rig r;
+        rig_init(&r);
+        rig_put_model(&r, MODEL_A, 3);
+        r.how = ways[i];
+        fake_combiner_inline(r.combiner, 100000);
+        rig_start(&r);
+        fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+        const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+        assert_true(fabsf(uploaded_value(&r, update) - 3) < 1e-6F);
+        assert_int_equal(fake_combiner_uploads(r.combiner), 0);
+        rig_done(&r);
+    }
+}
+
+static void a_model_over_the_bound_goes_the_long_way(void **state)
+{
+    rig r;
+    uint64_t bytes = 0;
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    free(fake_combiner_uploaded(r.combiner, MODEL_A, &bytes));
+    r.how = WITH_BYTES; /* the update is as large as the model */
+    fake_combiner_inline(r.combiner, (uint32_t)bytes - 1);
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    assert_int_equal(rig_number(update, "model"), 0);
+    assert_true(fabsf(uploaded_value(&r, update) - 3) < 1e-6F);
+    assert_int_equal(fake_combiner_downloads(r.combiner), 1);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 1);
+    fake_combiner_inline(r.combiner, (uint32_t)bytes); /* just not over it */
+    fake_combiner_task(r.combiner, TRAIN, "c2", MODEL_A, ROUND_2);
+    update = fake_combiner_wait(r.combiner, "SendModelUpdate", 1);
+    assert_int_equal(rig_number(update, "model"), bytes);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 1);
+    rig_done(&r);
+}
+
+static void a_combiner_that_says_nothing_is_spoken_to_as_ever(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    assert_int_equal(rig_number(update, "model"), 0);
+    assert_true(fabsf(uploaded_value(&r, update) - 4) < 1e-6F);
+    assert_int_equal(fake_combiner_downloads(r.combiner), 1);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 1);
+    rig_done(&r);
+}
+
+static void a_repeated_announcement_brings_its_update_again(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    fake_combiner_inline(r.combiner, 100000);
+    fake_combiner_answer(r.combiner, "SendModelUpdate", 14, "busy"); /* UNAVAILABLE */
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    const json_t *first = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    fake_combiner_answer(r.combiner, "SendModelUpdate", 0, "RECEIVED");
+    const json_t *second = fake_combiner_wait(r.combiner, "SendModelUpdate", 1);
+    assert_string_equal(rig_text(first, "model_update_id"), rig_text(second, "model_update_id"));
+    assert_int_equal(rig_number(first, "model"), rig_number(second, "model"));
+    assert_true(rig_number(second, "model") > 0);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 0);
+    assert_int_equal(r.trainings, 1);
+    rig_done(&r);
+}
+
+static void an_update_that_leaves_no_room_beside_it_is_uploaded(void **state)
+{
+    rig r;
+    const size_t bytes = 258500; /* of what an announcement says beside: 256 KiB in all */
+
+    (void)state;
+    rig_init(&r);
+    rig_put_model(&r, MODEL_A, 3);
+    fake_combiner_inline(r.combiner, 100000);
+    rig_start(&r);
+    char *config = malloc(bytes + 1);
+    size_t len = (size_t)snprintf(config, bytes, "{\"round_id\":\"1\",\"settings\":\"");
+    memset(config + len, '-', bytes - len);
+    memcpy(config + bytes - 2, "\"}", 3);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, config);
+    const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    assert_int_equal(rig_number(update, "model"), 0);
+    assert_true(fabsf(uploaded_value(&r, update) - 4) < 1e-6F);
+    assert_int_equal(fake_combiner_uploads(r.combiner), 1);
+    free(config);
+    rig_done(&r);
+}
+
+/* The failure that the combiner is told, as the nth status that is no progress. */
+static const json_t *wait_failure(rig *r, const char *correlation_id)
+{
+    for (uint32_t i = 0;; i++) {
+        const json_t *status = fake_combiner_wait(r->combiner, "SendStatus", i);
+        if (rig_number(status, "log_level") == LEVEL_ERROR &&
+            strcmp(rig_text(status, "correlation_id"), correlation_id) == 0)
+            return status;
+    }
+}
+
+static void a_model_that_is_none_is_the_failure_of_its_task_alone(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_init(&r);
+    fake_combiner_put_model(r.combiner, MODEL_A, "no npz", 6);
+    rig_put_model(&r, MODEL_B, 3);
+    fake_combiner_inline(r.combiner, 100000);
+    rig_start(&r);
+    fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+    test_assert_words(rig_text(wait_failure(&r, "c1"), "status"), "npz");
+    fake_combiner_task(r.combiner, TRAIN, "c2", MODEL_B, ROUND_2);
+    const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
+    assert_string_equal(rig_text(update, "correlation_id"), "c2");
+    rig_done(&r);
+}
+
 static void prediction_sends_its_data(void **state)
 {
     rig r;
@@ -135,17 +300,6 @@ static void prediction_sends_its_data(void **state)
     assert_string_equal(rig_text(prediction, "prediction_id"),
                         "5e551045-0000-4000-8000-000000000000");
     rig_done(&r);
-}
-
-/* The failure that the combiner is told, as the nth status that is no progress. */
-static const json_t *wait_failure(rig *r, const char *correlation_id)
-{
-    for (uint32_t i = 0;; i++) {
-        const json_t *status = fake_combiner_wait(r->combiner, "SendStatus", i);
-        if (rig_number(status, "log_level") == LEVEL_ERROR &&
-            strcmp(rig_text(status, "correlation_id"), correlation_id) == 0)
-            return status;
-    }
 }
 
 static void failing_callback_tells_why(void **state)
@@ -337,6 +491,13 @@ int main(void)
         cmocka_unit_test(training_with_tensors_sends_update_and_metrics),
         cmocka_unit_test(training_with_bytes_and_files_uploads_them_as_they_are),
         cmocka_unit_test(validation_and_training_of_one_model_fetch_it_once),
+        cmocka_unit_test(a_small_model_comes_and_goes_without_a_transfer),
+        cmocka_unit_test(every_kind_of_update_travels_if_it_is_small),
+        cmocka_unit_test(a_model_over_the_bound_goes_the_long_way),
+        cmocka_unit_test(a_combiner_that_says_nothing_is_spoken_to_as_ever),
+        cmocka_unit_test(a_repeated_announcement_brings_its_update_again),
+        cmocka_unit_test(an_update_that_leaves_no_room_beside_it_is_uploaded),
+        cmocka_unit_test(a_model_that_is_none_is_the_failure_of_its_task_alone),
         cmocka_unit_test(prediction_sends_its_data),
         cmocka_unit_test(failing_callback_tells_why),
         cmocka_unit_test(tasks_that_cannot_be_done_are_reported),

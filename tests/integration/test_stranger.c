@@ -12,6 +12,7 @@
 
 #define ID_1 "11111111-1111-4111-8111-111111111111"
 #define ID_2 "22222222-2222-4222-8222-222222222222"
+#define ID_3 "33333333-3333-4333-8333-333333333333"
 
 typedef struct holding {
     atomic_int begun;
@@ -95,15 +96,16 @@ static int close_round(void **state)
     return ok ? 0 : -1;
 }
 
-/* Announces an update and gives back the combiner's words. */
-static void announce(const char *as, const char *update_id, const char *meta, char *ret,
-                     size_t room)
+/* Announces an update, with so many bytes of a model along, and gives back the combiner's words. */
+static void announce_with(const char *as, const char *update_id, const char *meta, uint64_t bytes,
+                          char *ret, size_t room)
 {
     raw_caller *caller = raw_dial(port, as);
     Fedn__Client sender = FEDN__CLIENT__INIT;
     Fedn__ModelUpdate update = FEDN__MODEL_UPDATE__INIT;
     raw_answer answer;
     char config[256];
+    uint8_t *model = calloc(1, bytes + 1);
 
     snprintf(config, sizeof config, "{\"round_id\": \"%s\", \"session_id\": \"%s\"}", held.round_id,
              held.session_id);
@@ -114,6 +116,8 @@ static void announce(const char *as, const char *update_id, const char *meta, ch
     update.model_update_id = (char *)(uintptr_t)update_id;
     update.meta = (char *)(uintptr_t)meta;
     update.config = config;
+    update.model.data = model;
+    update.model.len = bytes;
     raw_unary(caller, "/fedn.Combiner/SendModelUpdate", &update.base, &fedn__response__descriptor,
               &answer);
     if (answer.message)
@@ -122,6 +126,13 @@ static void announce(const char *as, const char *update_id, const char *meta, ch
         snprintf(ret, room, "%s: %.400s", fedn__rpc_name(answer.rpc), answer.details);
     raw_answer_done(&answer);
     raw_hang_up(caller);
+    free(model);
+}
+
+static void announce(const char *as, const char *update_id, const char *meta, char *ret,
+                     size_t room)
+{
+    announce_with(as, update_id, meta, 0, ret, room);
 }
 
 static void announcements_that_cannot_count_are_refused(void **state)
@@ -163,6 +174,37 @@ static void nobody_uploads_or_announces_under_the_id_of_another(void **state)
     test_assert_words(text, "REFUSED another_client");
     raw_hang_up(ann);
     raw_hang_up(mallory);
+}
+
+static void a_model_that_comes_along_changes_nothing_of_that(void **state)
+{
+    static const char good[] = "{\"training_metadata\": {\"num_examples\": 5}}";
+    static const struct {
+        const char *as, *update_id, *meta;
+        uint64_t bytes;
+        const char *words;
+    } cases[] = {
+        {"stranger", ID_1, good, 5, "REFUSED stranger was_not_asked"},
+        {"honest", ID_3, good, 5, "REFUSED " ID_3 " another_client"},
+        {"honest", "../../etc/passwd", good, 5, "REFUSED not_a_UUID"},
+        {"honest", ID_1, good, 100001, "REFUSED " ID_1 " 100001 100000"},
+        {"honest", ID_1, good, 300000, "RESOURCE_EXHAUSTED 262144"},
+        {"", ID_1, good, 5, "INVALID_ARGUMENT who_it_is"},
+        {"honest", ID_1, "nonsense", 5, "REFUSED meta not_JSON"},
+        {"honest", ID_1, good, 0, "REFUSED " ID_1 " was_not_uploaded"}, /* nothing is left */
+    };
+    raw_caller *ann = raw_dial(port, "ann");
+    fedn_error err;
+    char text[512];
+
+    (void)state;
+    assert_ok(raw_upload(ann, ID_3, "model", 5, &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        announce_with(cases[i].as, cases[i].update_id, cases[i].meta, cases[i].bytes, text,
+                      sizeof text);
+        test_assert_words(text, cases[i].words);
+    }
+    raw_hang_up(ann);
 }
 
 static void an_upload_over_the_ceiling_is_refused_with_the_bound(void **state)
@@ -232,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(announcements_that_cannot_count_are_refused),
         cmocka_unit_test(nobody_uploads_or_announces_under_the_id_of_another),
+        cmocka_unit_test(a_model_that_comes_along_changes_nothing_of_that),
         cmocka_unit_test(an_upload_over_the_ceiling_is_refused_with_the_bound),
         cmocka_unit_test(an_unknown_model_is_not_found),
         cmocka_unit_test(an_unknown_method_is_answered),

@@ -10,6 +10,7 @@
 #include "rpc/server.h"
 #include "rpc/transfer.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { METHODS = 7, WAIT_S = 20, HELD = 64 };
 
@@ -38,6 +39,8 @@ struct fake_combiner {
     method methods[METHODS];
     int32_t streams; /* open */
     uint32_t downloads;
+    uint32_t uploads;
+    uint32_t inline_bytes;
 };
 
 static const struct {
@@ -66,6 +69,8 @@ static json_t *field_value(const ProtobufCFieldDescriptor *field, const void *at
     case PROTOBUF_C_TYPE_MESSAGE:
         return *(ProtobufCMessage *const *)at ? as_json(*(ProtobufCMessage *const *)at)
                                               : json_null();
+    case PROTOBUF_C_TYPE_BYTES:
+        return json_integer((json_int_t)((const ProtobufCBinaryData *)at)->len);
     case PROTOBUF_C_TYPE_FLOAT:
         return json_real((double)*(const float *)at);
     case PROTOBUF_C_TYPE_INT64:
@@ -107,6 +112,13 @@ static void record(method *m, json_t *message)
     (void)pthread_mutex_unlock(&m->fake->mutex);
 }
 
+static void keep_update(fake_combiner *fake, const Fedn__ModelUpdate *update)
+{
+    if (update->model.len)
+        fake_combiner_put_model(fake, update->model_update_id, update->model.data,
+                                update->model.len);
+}
+
 static void on_unary(void *service, fedn__call *call, const ProtobufCMessage *request)
 {
     method *m = service;
@@ -118,6 +130,8 @@ static void on_unary(void *service, fedn__call *call, const ProtobufCMessage *re
     char *text = strdup(m->text);
     (void)pthread_mutex_unlock(&m->fake->mutex);
     response.response = text;
+    if (request->descriptor == &fedn__model_update__descriptor)
+        keep_update(m->fake, (const Fedn__ModelUpdate *)request);
     if (!hold && rpc == FEDN__RPC_OK)
         fedn__call_reply(call, &response.base);
     else if (!hold)
@@ -168,6 +182,9 @@ static fedn_status accept_upload(void *service, fedn__call *call, const char *id
 
     (void)call;
     (void)err;
+    (void)pthread_mutex_lock(&fake->mutex);
+    fake->uploads++;
+    (void)pthread_mutex_unlock(&fake->mutex);
     *ret_path = fedn__fs_join(fake->dir, id);
     *ret_max_bytes = 1 << 20;
     return FEDN_OK;
@@ -302,6 +319,41 @@ uint32_t fake_combiner_downloads(fake_combiner *fake)
     return count;
 }
 
+uint32_t fake_combiner_uploads(fake_combiner *fake)
+{
+    (void)pthread_mutex_lock(&fake->mutex);
+    uint32_t count = fake->uploads;
+    (void)pthread_mutex_unlock(&fake->mutex);
+    return count;
+}
+
+void fake_combiner_inline(fake_combiner *fake, uint32_t bytes)
+{
+    (void)pthread_mutex_lock(&fake->mutex);
+    fake->inline_bytes = bytes;
+    (void)pthread_mutex_unlock(&fake->mutex);
+}
+
+/* Gives back the model's bytes, to be freed. */
+static char *bring_along(fake_combiner *fake, Fedn__TaskRequest *request)
+{
+    uint64_t bytes = 0;
+    char *data = NULL;
+
+    (void)pthread_mutex_lock(&fake->mutex);
+    request->inline_bytes = fake->inline_bytes;
+    (void)pthread_mutex_unlock(&fake->mutex);
+    char *path = request->inline_bytes ? fedn__fs_join(fake->dir, request->model_id) : NULL;
+    if (path && access(path, R_OK) == 0)
+        data = test_read_file(path, &bytes);
+    fedn__free(path);
+    if (data && bytes <= request->inline_bytes) {
+        request->model.data = (uint8_t *)data;
+        request->model.len = bytes;
+    }
+    return data;
+}
+
 static method *find_method(fake_combiner *fake, const char *name)
 {
     for (uint32_t i = 0; i < METHODS; i++)
@@ -376,8 +428,10 @@ void fake_combiner_task_as(fake_combiner *fake, int32_t role, int32_t type,
     request.model_id = (char *)(uintptr_t)model_id;
     request.data = (char *)(uintptr_t)data;
     request.session_id = (char *)(uintptr_t) "5e551045-0000-4000-8000-000000000000";
+    char *model = bring_along(fake, &request);
     wait_stream(fake);
     fedn__loop_call(fake->loop, deliver, &d);
+    free(model);
     assert_int_equal(d.status, FEDN_OK);
 }
 

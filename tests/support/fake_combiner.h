@@ -18,9 +18,14 @@ void fake_combiner_kill(fake_combiner *fake);
 void fake_combiner_revive(fake_combiner *fake);
 
 void fake_combiner_put_model(fake_combiner *fake, const char *id, const void *data, uint64_t bytes);
-/* How often a model was asked for. */
+/* From now on as a libfedn combiner: a task brings its model along if that has at most so many
+ * bytes, and says that an update of this size may come along with its announcement. 0: as FEDn's,
+ * which is how it begins. */
+void fake_combiner_inline(fake_combiner *fake, uint32_t bytes);
+/* How often a model was asked for, or brought. */
 uint32_t fake_combiner_downloads(fake_combiner *fake);
-/* What was uploaded under an id; free() it. */
+uint32_t fake_combiner_uploads(fake_combiner *fake);
+/* What was uploaded under an id, or came along with its announcement; free() it. */
 char *fake_combiner_uploaded(fake_combiner *fake, const char *id, uint64_t *ret_bytes);
 
 /* What is answered to every message of a method ("SendModelUpdate") from now on. */
@@ -38,7 +43,8 @@ void fake_combiner_task_as(fake_combiner *fake, int32_t role, int32_t type,
 void fake_combiner_end_stream(fake_combiner *fake, int32_t rpc, const char *text);
 
 /* The nth (from 0) message of a method, fields by their names in the .proto, enums as numbers,
- * submessages as objects; "TaskStream" has the metadata beside. Waits up to 20 s. */
+ * submessages as objects, bytes as their number; "TaskStream" has the metadata beside. Waits up to
+ * 20 s. */
 const json_t *fake_combiner_wait(fake_combiner *fake, const char *method, uint32_t nth);
 uint32_t fake_combiner_count(fake_combiner *fake, const char *method);
 

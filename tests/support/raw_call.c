@@ -59,6 +59,17 @@ static void wait_for(waiting *w, void (*begin)(void *arg))
     fedn__flag_done(&w->flag);
 }
 
+static ProtobufCMessage *copy_of(const ProtobufCMessage *message)
+{
+    size_t bytes = protobuf_c_message_get_packed_size(message);
+    uint8_t *packed = malloc(bytes + 1);
+
+    protobuf_c_message_pack(message, packed);
+    ProtobufCMessage *copy = protobuf_c_message_unpack(message->descriptor, NULL, bytes, packed);
+    free(packed);
+    return copy;
+}
+
 static void on_answer(int32_t rpc, const char *details, const ProtobufCMessage *response,
                       void *user_data)
 {
@@ -66,13 +77,8 @@ static void on_answer(int32_t rpc, const char *details, const ProtobufCMessage *
 
     w->answer->rpc = rpc;
     snprintf(w->answer->details, sizeof w->answer->details, "%s", details ? details : "");
-    if (response) {
-        size_t bytes = protobuf_c_message_get_packed_size(response);
-        uint8_t *packed = malloc(bytes + 1);
-        protobuf_c_message_pack(response, packed);
-        w->answer->message = protobuf_c_message_unpack(w->response, NULL, bytes, packed);
-        free(packed);
-    }
+    if (response)
+        w->answer->message = copy_of(response);
     fedn__flag_set(&w->flag);
 }
 
@@ -161,4 +167,93 @@ fedn_status raw_download(raw_caller *caller, const char *id, const char *path, f
     wait_for(&f.w, begin_download);
     *err = f.w.err;
     return f.w.status;
+}
+
+enum { STREAM_TASKS = 8 };
+
+struct raw_stream {
+    raw_caller *caller;
+    const char *data;
+    fedn__stream *stream;
+    fedn__flag closed;
+    fedn__flag came[STREAM_TASKS];
+    ProtobufCMessage *tasks[STREAM_TASKS];
+    uint32_t count;
+};
+
+static void on_task(fedn__stream *stream, const ProtobufCMessage *message, void *user_data)
+{
+    raw_stream *s = user_data;
+
+    (void)stream;
+    assert_true(s->count < STREAM_TASKS);
+    s->tasks[s->count] = copy_of(message);
+    fedn__flag_set(&s->came[s->count++]);
+}
+
+static void on_closed(fedn__stream *stream, int32_t rpc, const char *details, void *user_data)
+{
+    raw_stream *s = user_data;
+
+    (void)stream;
+    (void)rpc;
+    (void)details;
+    s->stream = NULL;
+    fedn__flag_set(&s->closed);
+}
+
+static void begin_stream(void *arg)
+{
+    static const fedn__stream_events events = {.message = on_task, .closed = on_closed};
+    raw_stream *s = arg;
+    Fedn__ClientAvailableMessage message = FEDN__CLIENT_AVAILABLE_MESSAGE__INIT;
+    Fedn__Client sender = FEDN__CLIENT__INIT;
+    fedn_error err;
+
+    message.sender = &sender;
+    message.data = (char *)(uintptr_t)s->data;
+    assert_ok(fedn__channel_stream(s->caller->channel, "/fedn.Combiner/TaskStream", &message.base,
+                                   &fedn__task_request__descriptor, &events, s, &s->stream, &err),
+              &err);
+}
+
+raw_stream *raw_open(raw_caller *caller, const char *data)
+{
+    raw_stream *s = calloc(1, sizeof *s);
+
+    s->caller = caller;
+    s->data = data;
+    fedn__flag_init(&s->closed);
+    for (uint32_t i = 0; i < STREAM_TASKS; i++)
+        fedn__flag_init(&s->came[i]);
+    fedn__loop_call(caller->loop, begin_stream, s);
+    return s;
+}
+
+const Fedn__TaskRequest *raw_task(raw_stream *stream, uint32_t nth)
+{
+    if (!fedn__flag_wait(&stream->came[nth], fedn__clock_ns() + (int64_t)BOUND_MS * 1000000))
+        fail_msg("task %u did not come within %d ms", (unsigned)nth, BOUND_MS);
+    return (const Fedn__TaskRequest *)stream->tasks[nth];
+}
+
+static void end_stream(void *arg)
+{
+    raw_stream *s = arg;
+
+    if (s->stream)
+        fedn__stream_cancel(s->stream);
+}
+
+void raw_close(raw_stream *stream)
+{
+    fedn__loop_call(stream->caller->loop, end_stream, stream);
+    fedn__flag_wait(&stream->closed, INT64_MAX);
+    for (uint32_t i = 0; i < STREAM_TASKS; i++) {
+        if (stream->tasks[i])
+            protobuf_c_message_free_unpacked(stream->tasks[i], NULL);
+        fedn__flag_done(&stream->came[i]);
+    }
+    fedn__flag_done(&stream->closed);
+    free(stream);
 }

@@ -3,6 +3,7 @@
 #ifndef FEDN__TEST_RAW_CALL_H
 #define FEDN__TEST_RAW_CALL_H
 
+#include "fedn.pb-c.h"
 #include "rpc/channel.h"
 #include "rpc/transfer.h"
 
@@ -28,5 +29,12 @@ void raw_answer_done(raw_answer *answer);
 fedn_status raw_upload(raw_caller *caller, const char *id, const void *data, uint64_t bytes,
                        fedn_error *err);
 fedn_status raw_download(raw_caller *caller, const char *id, const char *path, fedn_error *err);
+
+/* A stream of tasks: what the opening message says in `data`, and the tasks as they come. */
+typedef struct raw_stream raw_stream;
+raw_stream *raw_open(raw_caller *caller, const char *data);
+/* The nth (from 0) task; waits for it. Valid until raw_close(), which comes before the hang-up. */
+const Fedn__TaskRequest *raw_task(raw_stream *stream, uint32_t nth);
+void raw_close(raw_stream *stream);
 
 #endif

@@ -8,9 +8,9 @@
 #define MODEL_A "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 #define MODEL_B "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 
-/* Every action of an event as one letter: A assign, D dial, H hang up, b heartbeat, F fetch, R run,
- * X cancel, U upload, S answer, E answer that reports a failure, - release, Q refuse, w a warning,
- * . finished. Other lines of the log have none. */
+/* Every action of an event as one letter: A assign, D dial, H hang up, b heartbeat, F fetch, K
+ * keep, R run, X cancel, U upload, S answer, E answer that reports a failure, - release, Q refuse,
+ * w a warning, . finished. Other lines of the log have none. */
 typedef struct bench {
     fedn__client_engine *engine;
     int64_t now;
@@ -26,7 +26,7 @@ static const char letters[] = {
     [FEDN__CLIENT_HEARTBEAT] = 'b', [FEDN__CLIENT_FETCH] = 'F',  [FEDN__CLIENT_RUN] = 'R',
     [FEDN__CLIENT_CANCEL] = 'X',    [FEDN__CLIENT_UPLOAD] = 'U', [FEDN__CLIENT_ANSWER] = 'S',
     [FEDN__CLIENT_RELEASE] = '-',   [FEDN__CLIENT_REFUSE] = 'Q', [FEDN__CLIENT_LOG] = 'w',
-    [FEDN__CLIENT_FINISHED] = '.',
+    [FEDN__CLIENT_FINISHED] = '.',  [FEDN__CLIENT_KEEP] = 'K',
 };
 
 static void drain(bench *b)
@@ -100,6 +100,16 @@ static void give(bench *b, fedn_task_type type, const char *correlation, const c
 {
     fedn__client_engine_order(b->engine, b->now, b->dial,
                               make_order(type, correlation, round, model));
+}
+
+static void give_with_model(bench *b, fedn_task_type type, const char *correlation,
+                            const char *round, const char *model)
+{
+    fedn__order *order = make_order(type, correlation, round, model);
+
+    order->model = fedn__alloc_zero(4);
+    order->model_bytes = 4;
+    fedn__client_engine_order(b->engine, b->now, b->dial, order);
 }
 
 static void assigned(bench *b, const char *target)
@@ -179,6 +189,82 @@ static void the_newest_model_is_not_fetched_again(void **state)
     assert_string_equal(b.text, "no data");
     fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
     expect(&b, "-F");
+    done(&b);
+}
+
+static void a_model_that_comes_with_its_task_is_kept_not_fetched(void **state)
+{
+    bench b;
+
+    (void)state;
+    connected(&b);
+    give_with_model(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+    expect(&b, "K");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, ""); /* nothing to upload either */
+    expect(&b, "S");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-");
+    give(&b, FEDN_TASK_VALIDATE, "c2", "", MODEL_A); /* it is the newest model from then on */
+    expect(&b, "R");
+    give_with_model(&b, FEDN_TASK_VALIDATE, "c3", "", MODEL_A); /* and known */
+    give_with_model(&b, FEDN_TASK_VALIDATE, "c4", "", MODEL_B);
+    give(&b, FEDN_TASK_VALIDATE, "c5", "", MODEL_A);
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
+    expect(&b, "S");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-R");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
+    expect(&b, "S");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-K");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
+    expect(&b, "S");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-F"); /* the other one has taken its place */
+    done(&b);
+}
+
+static void a_model_that_cannot_be_kept_for_lack_of_memory_is_tried_again(void **state)
+{
+    bench b;
+
+    (void)state;
+    connected(&b);
+    give_with_model(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+    expect(&b, "K");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_ERR_NOMEM, "out of memory");
+    expect(&b, "w");
+    wait_most(&b, 100);
+    expect(&b, "K");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    done(&b);
+}
+
+static void an_announcement_that_carries_its_update_is_repeated_as_it_was(void **state)
+{
+    bench b;
+
+    (void)state;
+    connected(&b);
+    give_with_model(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+    expect(&b, "K");
+    fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "R");
+    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
+    expect(&b, "S");
+    closed(&b, FEDN_ERR_UNAVAILABLE);
+    expect(&b, "Hw");
+    wait_most(&b, 100);
+    expect(&b, "Db");
+    give_with_model(&b, FEDN_TASK_TRAIN, "c1", "1", MODEL_A); /* handed out again */
+    expect(&b, "S");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-");
     done(&b);
 }
 
@@ -702,6 +788,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_is_fetched_run_uploaded_answered),
         cmocka_unit_test(the_newest_model_is_not_fetched_again),
+        cmocka_unit_test(a_model_that_comes_with_its_task_is_kept_not_fetched),
+        cmocka_unit_test(a_model_that_cannot_be_kept_for_lack_of_memory_is_tried_again),
+        cmocka_unit_test(an_announcement_that_carries_its_update_is_repeated_as_it_was),
         cmocka_unit_test(repeated_task_is_left_alone),
         cmocka_unit_test(tasks_without_a_correlation_id_are_all_done),
         cmocka_unit_test(newer_round_cancels_the_running_one),

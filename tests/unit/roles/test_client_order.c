@@ -28,7 +28,7 @@ static fedn__order *parsed(const Fedn__TaskRequest *request)
     fedn__order *order = NULL;
     fedn_error err;
 
-    assert_ok(fedn__order_parse(request, "before", &order, &err), &err);
+    assert_ok(fedn__order_parse(request, "before", 100, &order, &err), &err);
     return order;
 }
 
@@ -107,6 +107,47 @@ static void faults_are_named(void **state)
     }
 }
 
+static void a_model_comes_with_the_task_up_to_the_bound(void **state)
+{
+    static const struct {
+        size_t bytes;
+        size_t kept;
+    } cases[] = {{0, 0}, {1, 1}, {100, 100}, {101, 0}};
+    uint8_t data[101];
+
+    (void)state;
+    memset(data, 7, sizeof data);
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Fedn__TaskRequest request = request_of(4, "");
+        request.model.data = data;
+        request.model.len = cases[i].bytes;
+        fedn__order *order = parsed(&request);
+        assert_null(order->fault);
+        assert_int_equal(order->model_bytes, cases[i].kept);
+        assert_int_equal(order->model != NULL, cases[i].kept > 0);
+        if (cases[i].kept)
+            assert_memory_equal(order->model, data, cases[i].kept);
+        fedn__order_free(order);
+    }
+}
+
+static void an_update_may_travel_as_far_as_both_sides_agree(void **state)
+{
+    static const struct {
+        uint32_t said;
+        uint64_t meant;
+    } cases[] = {{0, 0}, {5000, 5000}, {UINT32_MAX, FEDN__LIMIT_INLINE_MODEL}};
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Fedn__TaskRequest request = request_of(4, "");
+        request.inline_bytes = cases[i].said;
+        fedn__order *order = parsed(&request);
+        assert_int_equal(order->inline_bytes, cases[i].meant);
+        fedn__order_free(order);
+    }
+}
+
 static void task_of_another_role_is_left(void **state)
 {
     Fedn__TaskRequest request = request_of(4, "");
@@ -115,10 +156,10 @@ static void task_of_another_role_is_left(void **state)
 
     (void)state;
     sender.role = FEDN__ROLE__CLIENT;
-    assert_fails(fedn__order_parse(&request, "", &order, &err), FEDN_ERR_UNSUPPORTED, &err,
+    assert_fails(fedn__order_parse(&request, "", 100, &order, &err), FEDN_ERR_UNSUPPORTED, &err,
                  "combiner");
     request.sender = NULL;
-    assert_fails(fedn__order_parse(&request, "", &order, &err), FEDN_ERR_UNSUPPORTED, &err,
+    assert_fails(fedn__order_parse(&request, "", 100, &order, &err), FEDN_ERR_UNSUPPORTED, &err,
                  "combiner");
 }
 
@@ -127,7 +168,7 @@ static fedn_status parse(void *arg)
     fedn__order *order = NULL;
     fedn_error err;
 
-    fedn_status rc = fedn__order_parse(arg, "npz", &order, &err);
+    fedn_status rc = fedn__order_parse(arg, "npz", 100, &order, &err);
     fedn__order_free(order);
     return rc;
 }
@@ -136,8 +177,11 @@ static void parsing_survives_failing_allocations(void **state)
 {
     Fedn__TaskRequest good = request_of(2, "{\"round_id\":\"7\",\"helper_type\":\"npz\"}");
     Fedn__TaskRequest bad = request_of(2, "{");
+    uint8_t model[4] = {1, 2, 3, 4};
 
     (void)state;
+    good.model.data = model;
+    good.model.len = sizeof model;
     test_fail_each_allocation(parse, &good);
     test_fail_each_allocation(parse, &bad);
 }
@@ -149,6 +193,8 @@ int main(void)
         cmocka_unit_test(round_id_may_be_a_number_and_a_helper_may_be_missing),
         cmocka_unit_test(validation_needs_no_data),
         cmocka_unit_test(faults_are_named),
+        cmocka_unit_test(a_model_comes_with_the_task_up_to_the_bound),
+        cmocka_unit_test(an_update_may_travel_as_far_as_both_sides_agree),
         cmocka_unit_test(task_of_another_role_is_left),
         cmocka_unit_test(parsing_survives_failing_allocations),
     };

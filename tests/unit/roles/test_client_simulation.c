@@ -29,7 +29,9 @@ typedef struct world {
     uint64_t run_step;
     uint64_t active; /* step of the fetch, upload or answer on the open channel */
     int32_t stopped;
+    int32_t kind; /* nothing fails any more */
     int32_t actions;
+    uint32_t newest; /* model that the client has, counted from 1; 0: none */
     const char *target;
 } world;
 
@@ -44,6 +46,11 @@ static uint32_t draw(world *w, uint32_t below)
 static uint32_t number_of(const fedn__order *order)
 {
     return (uint32_t)strtoul(order->correlation_id, NULL, 10);
+}
+
+static uint32_t model_of(uint32_t number)
+{
+    return number / 5 + 1;
 }
 
 static void expect_event(world *w, const fedn__client_action *action)
@@ -69,6 +76,20 @@ static void on_call(world *w, const fedn__client_action *action)
     expect_event(w, action);
 }
 
+/* The shell does it at once, and may be out of memory. */
+static void keep(world *w, const fedn__client_action *action)
+{
+    int32_t fails = !w->kind && draw(w, 8) == 0;
+
+    assert_non_null(action->order->model);
+    assert_true(!w->running && !w->active);
+    assert_int_not_equal(w->newest, model_of(number_of(action->order)));
+    if (!fails)
+        w->newest = model_of(number_of(action->order));
+    fedn__client_engine_fetched(w->engine, w->now, action->step, fails ? FEDN_ERR_NOMEM : FEDN_OK,
+                                fails ? "memory" : "");
+}
+
 static void take_action(world *w, const fedn__client_action *action)
 {
     assert_int_equal(w->stopped, 0);
@@ -87,15 +108,23 @@ static void take_action(world *w, const fedn__client_action *action)
         w->dial = 0;
         w->active = 0;
         break;
-    case FEDN__CLIENT_HEARTBEAT:
     case FEDN__CLIENT_FETCH:
+        assert_null(action->order->model);
+        assert_int_not_equal(w->newest, model_of(number_of(action->order)));
+        on_call(w, action);
+        break;
+    case FEDN__CLIENT_HEARTBEAT:
     case FEDN__CLIENT_UPLOAD:
     case FEDN__CLIENT_ANSWER:
         on_call(w, action);
         break;
+    case FEDN__CLIENT_KEEP:
+        keep(w, action);
+        break;
     case FEDN__CLIENT_RUN:
         assert_true(!w->running && !w->active);
         assert_int_equal(w->taken[number_of(action->order)], 0);
+        assert_int_equal(w->newest, model_of(number_of(action->order)));
         w->running = 1;
         w->run_step = action->step;
         break;
@@ -129,7 +158,7 @@ static void drain(world *w)
         assert_true(due != INT64_MAX); /* never waits for nothing */
 }
 
-static fedn__order *make_order(uint32_t number)
+static fedn__order *make_order(uint32_t number, int32_t with_model)
 {
     fedn__order *order = fedn__alloc_zero(sizeof *order);
 
@@ -137,7 +166,11 @@ static fedn__order *make_order(uint32_t number)
     order->correlation_id = fedn__strf("%u", number);
     order->session_id = fedn__strdup("s");
     order->round_id = fedn__strf("%u", number / 3);
-    order->model_id = fedn__strf("model %u", number / 5);
+    order->model_id = fedn__strf("model %u", model_of(number));
+    if (with_model) {
+        order->model = fedn__alloc_zero(4);
+        order->model_bytes = 4;
+    }
     order->config = fedn__strdup("{}");
     order->format = fedn__strdup("");
     order->combiner = fedn__strdup("c");
@@ -149,7 +182,7 @@ static fedn__order *make_order(uint32_t number)
 static void hand_out(world *w)
 {
     fedn__client_engine_order(w->engine, w->now, draw(w, 8) ? w->dial : w->dial - 1,
-                              make_order(draw(w, TASKS)));
+                              make_order(draw(w, TASKS), (int32_t)draw(w, 2)));
 }
 
 static const fedn_status outcomes[] = {
@@ -174,6 +207,8 @@ static void deliver(world *w, uint32_t index, fedn_status status, int32_t again)
         w->active = 0;
         if (e.type == FEDN__CLIENT_ANSWER && status == FEDN_OK)
             w->taken[e.number] = 1;
+        if (e.type == FEDN__CLIENT_FETCH && status == FEDN_OK)
+            w->newest = model_of(e.number);
     }
     switch (e.type) {
     case FEDN__CLIENT_HEARTBEAT:
@@ -259,6 +294,7 @@ static void one_step(world *w)
 /* From here on the world is kind: every task that is handed out must come to its end. */
 static void settle(world *w)
 {
+    w->kind = 1;
     for (int i = 0; i < 2000; i++) {
         if (w->assigning)
             assignment_comes(w, FEDN__ASSIGNED);
@@ -278,7 +314,7 @@ static void settle(world *w)
     assert_true(w->dial != 0);
     assert_true(!w->running && !w->active);
     int32_t before = w->actions;
-    fedn__client_engine_order(w->engine, w->now, w->dial, make_order(TASKS));
+    fedn__client_engine_order(w->engine, w->now, w->dial, make_order(TASKS, 0));
     drain(w);
     assert_true(w->actions > before); /* idle, and ready for more */
 }

@@ -74,10 +74,35 @@ static void an_update_announced_twice_counts_once(void **state)
     bench_announce(b, &again);
     assert_int_equal(b->replies_ok, 2);
     assert_int_equal(b->folds, 1);
+    assert_int_equal(b->drops, 1); /* it came along once more */
+    again.upload_error = "was not uploaded";
+    bench_announce(b, &again);
+    assert_int_equal(b->replies_ok, 3);
+    assert_int_equal(b->drops, 1);
     bench_announce(b, &other);
     assert_int_equal(b->replies_refused, 1);
     test_assert_words(b->reason, "counted_in_round_1_already");
     assert_int_equal(fedn__combiner_engine_counts(b->engine).accepted, 1);
+    bench_free(b);
+}
+
+static void a_refused_update_that_comes_again_is_dropped_when_the_round_is_over(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__announcement again = bench_said("c0", "u0", "1");
+
+    (void)state;
+    bench_attach_many(b, 2);
+    bench_start(b, "1", -1);
+    bench_announce(b, &again);
+    bench_folded(b, "c0", "u0", "tensor 0: not finite");
+    assert_int_equal(b->replies_refused, 1);
+    bench_update(b, "c1", "u1", "1");
+    assert_int_equal(b->saves, 1);
+    bench_announce(b, &again);
+    assert_int_equal(b->replies_refused, 2);
+    assert_int_equal(b->folds, 2);
+    assert_int_equal(b->drops, 1);
     bench_free(b);
 }
 
@@ -481,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_buffer_that_is_full_ends_the_round_and_late_updates_are_refused),
         cmocka_unit_test(an_update_of_another_round_is_refused_and_costs_its_client_nothing),
         cmocka_unit_test(an_update_announced_twice_counts_once),
+        cmocka_unit_test(a_refused_update_that_comes_again_is_dropped_when_the_round_is_over),
         cmocka_unit_test(what_cannot_count_is_refused_with_a_reason),
         cmocka_unit_test(a_client_that_disappears_does_not_block_the_round),
         cmocka_unit_test(a_client_that_comes_back_gets_its_task_again),

@@ -153,6 +153,75 @@ static void the_same_upload_again_takes_the_place_of_one_that_hangs(void **state
     test_scratch_done(dir);
 }
 
+static fedn_status put(fedn__shelf *shelf, const char *id, const char *owner, const char *text,
+                       fedn_error *err)
+{
+    fedn__blob *blob = NULL;
+
+    assert_ok(fedn__blob_copy(text, strlen(text), &blob, err), err);
+    fedn_status rc = fedn__shelf_put(shelf, id, owner, blob, err);
+    fedn__blob_unref(blob);
+    return rc;
+}
+
+static void an_update_that_came_whole_is_as_good_as_an_uploaded_one(void **state)
+{
+    char *dir = test_scratch();
+    fedn__shelf *shelf = open_shelf(dir);
+    fedn_error err;
+    uint8_t text[5];
+
+    (void)state;
+    assert_ok(put(shelf, ID_1, "ann", "first", &err), &err);
+    assert_ok(fedn__shelf_check(shelf, ID_1, "ann", &err), &err);
+    assert_fails(fedn__shelf_check(shelf, ID_1, "bob", &err), FEDN_ERR_DENIED, &err,
+                 ID_1 " another_client");
+    assert_fails(put(shelf, ID_1, "bob", "other", &err), FEDN_ERR_DENIED, &err,
+                 ID_1 " another_client");
+    assert_ok(put(shelf, ID_1, "ann", "again", &err), &err); /* its answer was lost */
+    assert_ok(fedn__blob_read(fedn__shelf_take(shelf, ID_1), 0, text, 5, &err), &err);
+    assert_memory_equal(text, "again", 5);
+    assert_fails(put(shelf, ID_1, "ann", "later", &err), FEDN_ERR_STATE, &err, "being_folded");
+    fedn__shelf_folded(shelf, ID_1);
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err, ID_1);
+    assert_ok(put(shelf, ID_1, "ann", "again", &err), &err);
+    fedn__shelf_drop(shelf, ID_1);
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err, ID_1);
+    fedn__shelf_close(shelf);
+    test_scratch_done(dir);
+}
+
+static void an_update_that_came_whole_shares_bounds_with_uploaded_ones(void **state)
+{
+    char *dir = test_scratch();
+    fedn__shelf *shelf = open_shelf(dir);
+    fedn_error err;
+    char *paths[2] = {NULL, NULL};
+
+    (void)state;
+    upload(shelf, ID_1, "ann");
+    char *replaced = fedn__fs_join(dir, "updates/" ID_1);
+    assert_ok(put(shelf, ID_1, "ann", "whole", &err), &err); /* takes the place of the file */
+    assert_int_not_equal(access(replaced, R_OK), 0);
+    fedn__free(replaced);
+    assert_ok(fedn__shelf_accept(shelf, ID_2, "bob", &paths[0], &err), &err);
+    assert_fails(put(shelf, ID_2, "bob", "whole", &err), FEDN_ERR_STATE, &err,
+                 ID_2 " still_being_uploaded");
+    assert_ok(fedn__shelf_accept(shelf, ID_3, "bob", &paths[1], &err), &err);
+    assert_ok(put(shelf, ID_4, "cy", "whole", &err), &err); /* no upload in progress more */
+    fedn__shelf_stored(shelf, ID_2, NULL);
+    fedn__shelf_stored(shelf, ID_3, NULL);
+    assert_ok(put(shelf, ID_2, "cy", "whole", &err), &err); /* the oldest makes room */
+    assert_fails(fedn__shelf_check(shelf, ID_1, "ann", &err), FEDN_ERR_NOT_FOUND, &err,
+                 "was_not_uploaded");
+    assert_ok(fedn__shelf_check(shelf, ID_4, "cy", &err), &err);
+    assert_ok(fedn__shelf_check(shelf, ID_2, "cy", &err), &err);
+    for (int i = 0; i < 2; i++)
+        fedn__free(paths[i]);
+    fedn__shelf_close(shelf);
+    test_scratch_done(dir);
+}
+
 static void what_is_being_folded_stays_until_it_is_folded(void **state)
 {
     char *dir = test_scratch();
@@ -263,6 +332,11 @@ static fedn_status one_upload(void *arg)
         fedn__shelf_stored(shelf, ID_1, blob);
         rc = fedn__shelf_check(shelf, ID_1, "ann", &err);
     }
+    for (int i = 0; rc == FEDN_OK && i < 2; i++) {
+        rc = fedn__shelf_put(shelf, ID_2, "ann", blob, &err);
+        if (rc == FEDN_OK)
+            rc = fedn__shelf_check(shelf, ID_2, "ann", &err);
+    }
     fedn__free(path);
     fedn__blob_unref(blob);
     fedn__shelf_close(shelf);
@@ -286,6 +360,8 @@ int main(void)
         cmocka_unit_test(an_upload_that_was_cut_leaves_nothing),
         cmocka_unit_test(uploads_are_bounded_in_number),
         cmocka_unit_test(the_same_upload_again_takes_the_place_of_one_that_hangs),
+        cmocka_unit_test(an_update_that_came_whole_is_as_good_as_an_uploaded_one),
+        cmocka_unit_test(an_update_that_came_whole_shares_bounds_with_uploaded_ones),
         cmocka_unit_test(what_is_being_folded_stays_until_it_is_folded),
         cmocka_unit_test(the_models_used_last_are_kept_and_readers_keep_theirs),
         cmocka_unit_test(a_directory_in_use_is_refused_and_leftovers_are_removed),
