@@ -149,6 +149,15 @@ static void wait_most(bench *b, int64_t most)
     fedn__client_engine_tick(b->engine, b->now);
 }
 
+/* A callback that leaves nothing to upload, and its answer. */
+static void to_the_end(bench *b, const char *then)
+{
+    fedn__client_engine_ran(b->engine, b->now, FEDN_OK, 0, "");
+    expect(b, "S");
+    fedn__client_engine_answered(b->engine, b->now, b->step, FEDN_OK, "");
+    expect(b, then);
+}
+
 static void training_is_fetched_run_uploaded_answered(void **state)
 {
     bench b;
@@ -180,10 +189,7 @@ static void the_newest_model_is_not_fetched_again(void **state)
     expect(&b, "F");
     fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
     expect(&b, "R");
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-R");
+    to_the_end(&b, "-R");
     fedn__client_engine_ran(b.engine, b.now, FEDN_ERR_CALLBACK, 1, "no data");
     expect(&b, "wE");
     assert_string_equal(b.text, "no data");
@@ -202,29 +208,17 @@ static void a_model_that_comes_with_its_task_is_kept_not_fetched(void **state)
     expect(&b, "K");
     fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
     expect(&b, "R");
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, ""); /* nothing to upload either */
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-");
+    to_the_end(&b, "-");                             /* nothing to upload either */
     give(&b, FEDN_TASK_VALIDATE, "c2", "", MODEL_A); /* it is the newest model from then on */
     expect(&b, "R");
     give_with_model(&b, FEDN_TASK_VALIDATE, "c3", "", MODEL_A); /* and known */
     give_with_model(&b, FEDN_TASK_VALIDATE, "c4", "", MODEL_B);
     give(&b, FEDN_TASK_VALIDATE, "c5", "", MODEL_A);
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-R");
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-K");
+    to_the_end(&b, "-R");
+    to_the_end(&b, "-K");
     fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
     expect(&b, "R");
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-F"); /* the other one has taken its place */
+    to_the_end(&b, "-F"); /* the other one has taken its place */
     done(&b);
 }
 
@@ -281,15 +275,9 @@ static void repeated_task_is_left_alone(void **state)
     give(&b, FEDN_TASK_VALIDATE, "c2", "", MODEL_A);
     fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
     expect(&b, "R");
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-R");
+    to_the_end(&b, "-R");
     give(&b, FEDN_TASK_VALIDATE, "c1", "", MODEL_A);
-    fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "-");
+    to_the_end(&b, "-");
     done(&b);
 }
 
@@ -306,10 +294,7 @@ static void tasks_without_a_correlation_id_are_all_done(void **state)
             fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
             expect(&b, "R");
         }
-        fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 0, "");
-        expect(&b, "S");
-        fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
-        expect(&b, "-");
+        to_the_end(&b, "-");
     }
     done(&b);
 }
