@@ -50,6 +50,14 @@ static uint32_t count_lines(const char *log, const char *words)
     return count;
 }
 
+uint32_t rig_seen(rig *r, const uint32_t *counter)
+{
+    (void)pthread_mutex_lock(&r->mutex);
+    uint32_t count = *counter;
+    (void)pthread_mutex_unlock(&r->mutex);
+    return count;
+}
+
 uint32_t rig_log_count(rig *r, const char *words)
 {
     (void)pthread_mutex_lock(&r->mutex);

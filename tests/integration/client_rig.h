@@ -53,6 +53,8 @@ void rig_start(rig *r);
 /* Waits until a line of the log names all of these words ('_' stands for a space). */
 void rig_wait_log(rig *r, const char *words);
 uint32_t rig_log_count(rig *r, const char *words);
+/* One of the rig's counters, which callbacks write. */
+uint32_t rig_seen(rig *r, const uint32_t *counter);
 /* A model of one tensor of 2 float32 with this value, in the combiner's hands. */
 void rig_put_model(rig *r, const char *id, float value);
 /* Text of a field of a message, "sender.name" for one of a submessage. */

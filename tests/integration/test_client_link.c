@@ -148,7 +148,7 @@ static void combiner_restart_during_training_costs_nothing(void **state)
     assert_string_equal(rig_text(update, "correlation_id"), "c1");
     fake_combiner_task(r.combiner, VALIDATE, "c2", MODEL_A, NULL);
     (void)fake_combiner_wait(r.combiner, "SendModelValidation", 0);
-    assert_int_equal(r.trainings, 1);
+    assert_int_equal(rig_seen(&r, &r.trainings), 1);
     assert_int_equal(fake_combiner_count(r.combiner, "SendModelUpdate"), 1);
     rig_done(&r);
 }
@@ -170,7 +170,7 @@ static void unanswered_update_is_announced_again_under_its_name(void **state)
     const json_t *second = fake_combiner_wait(r.combiner, "SendModelUpdate", 1);
     assert_string_equal(rig_text(first, "model_update_id"), rig_text(second, "model_update_id"));
     assert_int_equal(fake_combiner_count(r.combiner, "SendModelMetric"), 1);
-    assert_int_equal(r.trainings, 1);
+    assert_int_equal(rig_seen(&r, &r.trainings), 1);
     rig_done(&r);
 }
 
@@ -205,9 +205,9 @@ static void polling_runs_callbacks_on_the_calling_thread(void **state)
     assert_fails(fedn_client_poll(r.client, -1, &err), FEDN_ERR_INVALID, &err, "-1");
     assert_fails(fedn_client_poll(r.client, 0, &err), FEDN_ERR_TIMEOUT, &err, "0_ms");
     fake_combiner_task(r.combiner, VALIDATE, "c1", MODEL_A, NULL);
-    assert_int_equal(r.validations, 0);
+    assert_int_equal(rig_seen(&r, &r.validations), 0);
     assert_ok(fedn_client_poll(r.client, 20000, &err), &err);
-    assert_int_equal(r.validations, 1);
+    assert_int_equal(rig_seen(&r, &r.validations), 1);
     (void)fake_combiner_wait(r.combiner, "SendModelValidation", 0);
     assert_fails(fedn_client_start(r.client, &err), FEDN_ERR_STATE, &err, "started");
     assert_int_equal(fedn_client_set_train(r.client, NULL, NULL), FEDN_ERR_STATE);
@@ -217,7 +217,7 @@ static void polling_runs_callbacks_on_the_calling_thread(void **state)
     while (rc == FEDN_OK)
         rc = fedn_client_poll(r.client, 20000, &err);
     assert_int_equal(rc, FEDN_ERR_CANCELLED);
-    assert_int_equal(r.validations, 1);
+    assert_int_equal(rig_seen(&r, &r.validations), 1);
     rig_done(&r);
 }
 
@@ -315,7 +315,7 @@ static void free_in_every_state_leaves_nothing_behind(void **state)
             (void)fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
         fedn_client_free(r.client);
         r.client = NULL;
-        assert_int_equal(r.cancelled, phase == 5);
+        assert_int_equal(rig_seen(&r, &r.cancelled), phase == 5);
         if (phase == 2)
             fake_combiner_revive(r.combiner);
         rig_done(&r);

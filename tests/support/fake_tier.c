@@ -413,6 +413,11 @@ uint32_t fake_tier_count(fake_tier *tier, int32_t body)
     return count;
 }
 
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
 void fake_tier_await_ends(fake_tier *tier, uint32_t count)
 {
     int64_t deadline = fedn__clock_ns() + BOUND_NS;
@@ -422,6 +427,7 @@ void fake_tier_await_ends(fake_tier *tier, uint32_t count)
         if (!fedn__cond_wait(&tier->cond, &tier->mutex, deadline))
             fail_msg("%u of %u streams have ended", (unsigned)tier->ends, (unsigned)count);
     pthread_mutex_unlock(&tier->mutex);
+    fedn__loop_call(tier->loop, nothing, NULL); /* until what they held is free as well */
 }
 
 static const char *find_record(const fake_tier *tier, const char *kind, uint32_t nth)
