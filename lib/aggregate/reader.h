@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model that was handed in, read in blocks: in place when it is in memory or can be mapped, else
- * copied block by block into one warm buffer. */
+ * A model that was handed in, read in blocks: in place when it is in memory, else copied block by
+ * block into one warm buffer, which costs less than the page faults of a mapping. */
 #ifndef FEDN__AGGREGATE_READER_H
 #define FEDN__AGGREGATE_READER_H
 

@@ -32,7 +32,7 @@
 #define KERNEL
 #endif
 
-/* Elements in a mapped file lie at any address; vector loads do not mind. */
+/* Elements may lie at any address; vector loads do not mind. */
 #define ANYWHERE __attribute__((aligned(1), may_alias))
 
 static uint64_t bits_of_double(double value)

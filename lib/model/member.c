@@ -23,7 +23,6 @@ void fedn__member_reader_done(fedn__member_reader *reader)
     if (reader->stream_ready)
         inflateEnd(&reader->stream);
     fedn__free(reader->chunk);
-    fedn__mapping_done(&reader->mapping);
     fedn__member_reader_init(reader, NULL);
 }
 
@@ -229,23 +228,6 @@ fedn_status fedn__member_read(fedn__member_reader *reader, fedn__member *member,
             return rc;
     }
     return read_stored(reader, member, name, position, to, bytes, err);
-}
-
-fedn_status fedn__member_view(fedn__member_reader *reader, fedn__entry *entry, uint64_t offset,
-                              void *to, uint64_t bytes, const void **ret, fedn_error *err)
-{
-    const fedn__input *input = reader->input;
-    fedn__member *member = &entry->member;
-    uint64_t position = entry->skip + offset;
-    const uint8_t *place = NULL;
-
-    if (!member->deflated && input->blob && (member->checked || position == member->crc_at))
-        place = fedn__mapping_at(&reader->mapping, fedn__blob_fd(input->blob), input->bytes,
-                                 member->offset + position, bytes);
-    *ret = place ? place : to;
-    if (place)
-        return follow(member, entry->info.name, position, place, bytes, err);
-    return fedn__member_read(reader, member, entry->info.name, position, to, bytes, err);
 }
 
 fedn_status fedn__member_check(fedn__member_reader *reader, fedn__member *member, const char *name,

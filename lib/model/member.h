@@ -5,7 +5,6 @@
 
 #include "model/index.h"
 #include "model/input.h"
-#include "model/mapping.h"
 #include <zlib.h>
 
 /* Reads one member at a time; one thread. */
@@ -18,7 +17,6 @@ typedef struct fedn__member_reader {
     uint64_t stream_offset;
     uint64_t position; /* next byte that the stream yields */
     uint64_t fetched;  /* packed bytes given to the stream */
-    fedn__mapping mapping;
 } fedn__member_reader;
 
 void fedn__member_reader_init(fedn__member_reader *reader, const fedn__input *input);
@@ -28,11 +26,6 @@ void fedn__member_reader_done(fedn__member_reader *reader);
  * for errors. When the last byte was passed the first time, checksum and end are compared. */
 fedn_status fedn__member_read(fedn__member_reader *reader, fedn__member *member, const char *name,
                               uint64_t position, void *to, uint64_t bytes, fedn_error *err);
-/* Bytes [offset, offset + bytes) of a tensor's elements, without a copy where that can be: *ret is
- * where they are until the next call, which is `to` if they had to be copied. They may lie at any
- * address. */
-fedn_status fedn__member_view(fedn__member_reader *reader, fedn__entry *entry, uint64_t offset,
-                              void *to, uint64_t bytes, const void **ret, fedn_error *err);
 /* Reads on to the end so that the checksum is compared, if it was not before. */
 fedn_status fedn__member_check(fedn__member_reader *reader, fedn__member *member, const char *name,
                                fedn_error *err);

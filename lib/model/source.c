@@ -104,20 +104,32 @@ uint64_t fedn__source_bytes(const fedn__source *source)
     return index_of(source)->bytes;
 }
 
+static fedn_status check_range(const fedn__tensor_info *info, uint64_t offset, uint64_t bytes,
+                               fedn_error *err)
+{
+    if (bytes <= info->bytes && offset <= info->bytes - bytes)
+        return FEDN_OK;
+    return fedn__error(err, FEDN_ERR_INVALID,
+                       "tensor \"%s\": %llu bytes at offset %llu are beyond its %llu", info->name,
+                       (unsigned long long)bytes, (unsigned long long)offset,
+                       (unsigned long long)info->bytes);
+}
+
+static const uint8_t *in_memory(const fedn__source *source, uint32_t index, uint64_t offset)
+{
+    return (const uint8_t *)fedn_model_data(source->model, index) + offset;
+}
+
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err)
 {
     const fedn__tensor_info *info = fedn__source_info(source, index);
+    fedn_status rc = check_range(info, offset, bytes, err);
 
-    if (bytes > info->bytes || offset > info->bytes - bytes)
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "tensor \"%s\": %llu bytes at offset %llu are beyond its %llu",
-                           info->name, (unsigned long long)bytes, (unsigned long long)offset,
-                           (unsigned long long)info->bytes);
-    if (bytes == 0)
-        return FEDN_OK;
+    if (rc != FEDN_OK || bytes == 0)
+        return rc;
     if (source->model) {
-        memcpy(to, (const uint8_t *)fedn_model_data(source->model, index) + offset, bytes);
+        memcpy(to, in_memory(source, index, offset), bytes);
         return FEDN_OK;
     }
     fedn__entry *entry = &source->index.entries[index];
@@ -130,20 +142,13 @@ fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t off
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, const void **ret, fedn_error *err)
 {
-    const fedn__tensor_info *info = fedn__source_info(source, index);
-    int32_t inside = bytes > 0 && bytes <= info->bytes && offset <= info->bytes - bytes;
-
     *ret = to;
-    if (inside && source->model) {
-        *ret = (const uint8_t *)fedn_model_data(source->model, index) + offset;
-        return FEDN_OK;
-    }
-    if (inside) {
-        fedn__entry *entry = &source->index.entries[index];
-        if (!entry->fortran && !entry->big)
-            return fedn__member_view(&source->reader, entry, offset, to, bytes, ret, err);
-    }
-    return fedn__source_read(source, index, offset, to, bytes, err);
+    if (!source->model)
+        return fedn__source_read(source, index, offset, to, bytes, err);
+    fedn_status rc = check_range(fedn__source_info(source, index), offset, bytes, err);
+    if (rc == FEDN_OK)
+        *ret = in_memory(source, index, offset);
+    return rc;
 }
 
 static int32_t same_shape(const fedn__tensor_info *a, const fedn__tensor_info *b)

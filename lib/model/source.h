@@ -38,8 +38,8 @@ uint64_t fedn__source_bytes(const fedn__source *source);
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err);
 
-/* The same without a copy where that can be: *ret is where the bytes are until the next call on the
- * source, which is `to` if they had to be copied. They may lie at any address, aligned or not. */
+/* The same, but without a copy from a model in memory: *ret is where the bytes are, in the model or
+ * in `to`. They may lie at any address, aligned or not. */
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, const void **ret, fedn_error *err);
 

@@ -77,6 +77,34 @@ static void pieces_outside_of_a_tensor_are_refused(void **state)
     fedn_model_unref(model);
 }
 
+/* A model in memory is looked at where it is, a file through the caller's buffer. */
+static void a_view_copies_only_what_is_not_in_memory(void **state)
+{
+    fedn_model *model = sample_small();
+    const uint8_t *wanted = fedn_model_data(model, 0);
+    uint64_t bytes = 0;
+    uint8_t *data = sample_encoded(model, "npz", &bytes);
+    fedn__blob *blob = sample_file(*state, data, bytes);
+    fedn__source *sources[2] = {NULL, NULL};
+    fedn_error err;
+    uint8_t to[32];
+    const void *at = NULL;
+
+    assert_ok(fedn__source_from_model(model, &sources[0], &err), &err);
+    assert_ok(fedn__source_open(blob, NULL, &sources[1], &err), &err);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_ok(fedn__source_view(sources[i], 0, 3, to, 20, &at, &err), &err);
+        assert_ptr_equal(at, i == 0 ? wanted + 3 : to);
+        assert_memory_equal(at, wanted + 3, 20);
+        assert_fails(fedn__source_view(sources[i], 0, 20, to, 5, &at, &err), FEDN_ERR_INVALID, &err,
+                     "\"w\": 5 bytes at offset 20 are beyond its 24");
+        fedn__source_free(sources[i]);
+    }
+    fedn__blob_unref(blob);
+    fedn_free(data);
+    fedn_model_unref(model);
+}
+
 /* The damage is in the elements: the index opens, and the tensor is refused when it is read to its
  * end, each time, however it is read; the other one is whole. */
 static void damage_is_found_when_a_tensor_was_read(void **state)
@@ -245,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_piece_of_any_format_is_read),
         cmocka_unit_test(pieces_outside_of_a_tensor_are_refused),
+        cmocka_unit_test(a_view_copies_only_what_is_not_in_memory),
         cmocka_unit_test(damage_is_found_when_a_tensor_was_read),
         cmocka_unit_test(layouts_that_differ_are_told_apart),
         cmocka_unit_test(a_large_file_is_read_without_growing),
