@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Encoded bytes on their way to a sink: gathered while small, patched where a number comes late. */
+ * Encoded bytes on their way to a sink: gathered into blocks, patched where a number comes late. */
 #ifndef FEDN__MODEL_OUT_H
 #define FEDN__MODEL_OUT_H
 
