@@ -11,6 +11,7 @@
 const cli_option session_start_options[] = {
     {"watch", NULL, "print its rounds as they happen, until it ends"},
     {"wait", NULL, "return when it has ended"},
+    WATCH_RECONNECT,
     {NULL, NULL, NULL},
 };
 
@@ -146,7 +147,9 @@ fedn_status cmd_session_start(cli_line *cli, fedn_error *err)
     fedn_control *control = NULL;
     json_t *session = NULL;
 
-    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    fedn_status rc = watch_reconnect(cli, &settings.reconnect_s, err);
+    if (rc == FEDN_OK)
+        rc = fedn_control_new(cli->config, &control, err);
     if (rc == FEDN_OK)
         rc = create(cli, control, &session, err);
     if (rc == FEDN_OK && waits)

@@ -8,6 +8,7 @@ const cli_option watch_options[] = {
     {"after", "N", "begin behind this event instead of with the present state"},
     {"until-finished", NULL, "end with the session (always so if SESSION is given)"},
     {"until-clients", "N", "end as soon as N clients are online"},
+    WATCH_RECONNECT,
     {NULL, NULL, NULL},
 };
 
@@ -22,6 +23,8 @@ fedn_status cmd_watch(cli_line *cli, fedn_error *err)
     settings.after = after;
     if (rc == FEDN_OK)
         rc = cli_number(cli, "until-clients", 1000000, 0, &settings.until_clients, err);
+    if (rc == FEDN_OK)
+        rc = watch_reconnect(cli, &settings.reconnect_s, err);
     settings.until_finished = cli_value(cli, "until-finished") != NULL;
     if (rc != FEDN_OK || !settings.session_id)
         return rc == FEDN_OK ? watch_run(cli, &settings, err) : rc;

@@ -5,6 +5,7 @@
 #include "watch.h"
 
 #include "api.h"
+#include "follow.h"
 #include "out.h"
 #include "round_line.h"
 #include <errno.h>
@@ -13,6 +14,8 @@
 #include <time.h>
 
 enum {
+    RECONNECT_S = 300,
+    RECONNECT_MOST_S = 31536000,
     GRACE_S = 3,    /* for validations after the session's end */
     HELD_S = 2,     /* at least for those of a round when the next one is over, too */
     HELD_LINES = 64 /* rounds that wait at once */
@@ -218,15 +221,12 @@ static int32_t is_done(watching *self)
     return !self->has_clock;
 }
 
-static fedn_status on_event(const char *text, void *user_data)
+static fedn_status on_event(const char *text, const json_t *event, void *user_data)
 {
     watching *self = user_data;
-    json_t *event = json_loads(text, 0, NULL);
     const char *type = api_text(event, "type");
     int32_t enough = 0;
 
-    if (!event)
-        return FEDN_ERR_PROTOCOL;
     if (self->settings->json) {
         printf("%s\n", text);
         fflush(stdout);
@@ -239,7 +239,9 @@ static fedn_status on_event(const char *text, void *user_data)
         on_session(self, event);
     else if (strcmp(type, "combiner") == 0)
         enough = on_combiner(self, event);
-    json_decref(event);
+    else if (strcmp(type, "gap") == 0 ||
+             (strcmp(type, "hello") == 0 && api_integer(event, "seq") == 0))
+        json_object_clear(self->combiners); /* the state of each follows */
     if (enough)
         return FEDN_ERR_EXISTS;
     return is_done(self) ? FEDN_ERR_CANCELLED : FEDN_OK;
@@ -267,9 +269,20 @@ static fedn_status conclude(const watching *self, fedn_error *err)
     return rc;
 }
 
+fedn_status watch_reconnect(const cli_line *cli, uint32_t *ret_s, fedn_error *err)
+{
+    return cli_number(cli, "reconnect-s", RECONNECT_MOST_S, RECONNECT_S, ret_s, err);
+}
+
 fedn_status watch_run(const cli_line *cli, const watch_settings *settings, fedn_error *err)
 {
     watching self = {.settings = settings};
+    const follow_plan plan = {.session_id = settings->session_id,
+                              .after = settings->after,
+                              .reconnect_s = settings->reconnect_s,
+                              .over = &self.over,
+                              .fn = on_event,
+                              .user_data = &self};
 
     if (settings->session_id)
         snprintf(self.session_id, sizeof self.session_id, "%s", settings->session_id);
@@ -279,8 +292,7 @@ fedn_status watch_run(const cli_line *cli, const watch_settings *settings, fedn_
     self.combiners = json_object();
     pthread_mutex_init(&self.mutex, NULL);
     pthread_cond_init(&self.cond, NULL);
-    rc = fedn_control_watch(self.control, settings->session_id, settings->after, on_event, &self,
-                            err);
+    rc = follow_events(self.control, &plan, err);
     stop_clock(&self);
     while (self.held_count > 0)
         print_oldest(&self);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A reducer's REST API with fixed answers and fixed failures, for tests of fednctl.
  *
- *     fake_control EVENTS       (a file of lines that every watcher is sent)
+ *     fake_control EVENTS [CUT]  (a file of lines that every watcher is sent; one that begins at
+ * the beginning is cut off after so many, if it is said)
  *
  * Prints its port. Ids mean what they say: "missing" 404, "denied" 403, "stranger" 401, "broken"
  * 500, "page" HTML, "silent" no answer. */
@@ -11,11 +12,13 @@
 #include "core/limits.h"
 #include "http/server.h"
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef struct fake {
     char *events;
+    uint64_t cut;   /* 0: nobody is cut off */
     int silence[2]; /* nothing is ever written here */
 } fake;
 
@@ -151,12 +154,33 @@ static void download(void *service, const fedn__http_request *request,
         fedn__http_reply_text(response, 200, "application/octet-stream", "the bytes of a model");
 }
 
+static uint64_t number_of(const char *line)
+{
+    json_t *event = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+    uint64_t number = (uint64_t)json_integer_value(json_object_get(event, "seq"));
+
+    json_decref(event);
+    return number;
+}
+
+/* The first line, which is the hello, then those behind `after`. A fake that cuts ends what begins
+ * at the beginning after so many lines. */
 static void events(void *service, const fedn__http_request *request, fedn__http_response *response)
 {
     const fake *self = service;
+    const char *text = fedn__http_query(request, "after");
+    uint64_t after = text ? strtoull(text, NULL, 10) : 0;
+    char *some = calloc(1, strlen(self->events) + 1);
+    uint64_t lines = 0;
 
-    (void)request;
-    fedn__http_reply_text(response, 200, "application/x-ndjson", self->events);
+    for (const char *line = self->events; *line; line = strchr(line, '\n') + 1) {
+        if (after == 0 && self->cut > 0 && lines == self->cut)
+            break;
+        if (lines++ == 0 || number_of(line) > after)
+            strncat(some, line, strcspn(line, "\n") + 1);
+    }
+    fedn__http_reply_text(response, 200, "application/x-ndjson", some);
+    free(some);
 }
 
 int main(int argc, char **argv)
@@ -183,8 +207,9 @@ int main(int argc, char **argv)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    if (argc != 2 || pipe(self.silence) != 0)
+    if (argc < 2 || argc > 3 || pipe(self.silence) != 0)
         return 2;
+    self.cut = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     fedn_status rc = fedn__fs_read(argv[1], FEDN__MIB, &self.events, NULL, &err);
     if (rc == FEDN_OK)
         rc = fedn__http_server_new(&options, routes, sizeof routes / sizeof routes[0], &self,

@@ -144,7 +144,7 @@ complains control.url
 # --- with one
 
 cat >"$dir/events" <<'EVENTS'
-{"seq":7,"time":"2026-11-24T02:39:55Z","type":"hello","version":"0.1.0"}
+{"seq":7,"time":"2026-11-24T02:39:55Z","type":"hello","version":"0.1.0","since":"2026-11-24T01:00:00.000001Z"}
 {"seq":8,"type":"session","session_id":"s-1","name":"first","status":"Started","round":0,"rounds":3,"model_id":"m0","message":""}
 {"seq":9,"type":"round","session_id":"s-1","round_id":"11","number":1,"rounds":3,"status":"Running","expected":2,"accepted":1,"refused":0,"failed":0,"seconds":0.1,"model_id":"m0","message":""}
 {"seq":10,"type":"round","session_id":"s-1","round_id":"11","number":1,"rounds":3,"status":"Finished","expected":2,"accepted":2,"refused":0,"failed":0,"seconds":0.41,"model_id":"m1","message":""}
@@ -233,8 +233,10 @@ if [ "$(grep -c '^{.*}$' "$dir/out")" -eq 10 ]; then ok; else no "watch --json p
 run 0 watch over
 says "has finished already"
 run 3 watch missing
-run 4 watch
+run 4 watch --reconnect-s 0
 complains "ended the stream"
+run 2 watch --reconnect-s long
+complains '--reconnect-s "long" is not a number'
 run 1 watch --until-finished
 
 run 0 session start --rounds 3 --name first
@@ -252,6 +254,14 @@ complains "session s-1: Failed"
 silent round
 run 1 session start --rounds 3 --watch
 says "round 1/3"
+
+"$fake" "$dir/events" 4 >"$dir/port" &
+pids="$pids $!"
+read -r cutting <"$dir/port"
+run 1 watch --until-finished --url "127.0.0.1:$cutting"
+if [ "$(cut -c1-9 "$dir/out" | tr '\n' ,)" = "round 1/3,round 2/3,round 3/3," ]; then ok; else no "a cut loses and repeats no line"; fi
+if [ "$(grep -c 'ended the stream of events; trying again for 300 s' "$dir/err")" -eq 1 ] &&
+    [ "$(wc -l <"$dir/err")" -eq 2 ]; then ok; else no "a cut is said once"; fi
 
 LC_ALL=C run 1 watch s-1
 says "round 1/3 [##############] 2/2"

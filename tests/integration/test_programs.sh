@@ -90,7 +90,7 @@ check "what a program says is passed on" has fail.log '^loading'
 check "a program begins" next_is begun
 check "a task that is no longer wanted is ended" next_is ended
 check "the next one begins" next_is begun
-timeout 20 "$fednctl" watch --json >events &
+timeout 20 "$fednctl" watch --json --reconnect-s 0 >events &
 watch=$!
 pids="$pids $watch"
 # shellcheck disable=SC2154 # set by start

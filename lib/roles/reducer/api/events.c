@@ -107,8 +107,11 @@ static event_reader *new_follower(fedn__reducer_service *service, const char *se
                                   uint64_t after)
 {
     event_reader *fresh = fedn__alloc_zero(sizeof *fresh);
-    json_t *hello = json_pack("{s:s, s:s}", "type", "hello", "version", fedn_version_string());
+    char since[FEDN__TIME_TEXT];
 
+    fedn__text_iso_time(service->began_us, since);
+    json_t *hello = json_pack("{s:s, s:s, s:s}", "type", "hello", "version", fedn_version_string(),
+                              "since", since);
     if (!fresh) {
         json_decref(hello);
         return NULL;
