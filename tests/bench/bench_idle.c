@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/fs.h"
 #include "core/thread.h"
 #include "fedn.pb-c.h"
 #include "rpc/channel.h"
@@ -262,14 +263,16 @@ int main(int argc, char **argv)
     int clients = argc > 1 ? atoi(argv[1]) : 5000;
     int heartbeat_ms = argc > 2 ? atoi(argv[2]) : 10000;
     int window_s = argc > 3 ? atoi(argv[3]) : 20;
-    char dir[] = "/tmp/fedn-bench-XXXXXX";
-    char command[64];
+    char *dir = NULL;
+    fedn_error err;
     pid_t pids[DIALLERS + 1];
     int ends[2];
     int port = 0;
 
-    if (clients < DIALLERS || !mkdtemp(dir) || pipe(ends) != 0)
+    if (clients < DIALLERS || pipe(ends) != 0)
         return 2;
+    if (fedn__fs_temp_dir(NULL, "fedn-bench-", &dir, &err) != FEDN_OK)
+        return 1;
     pids[0] = fork();
     if (pids[0] == 0)
         run_combiner(ends[1], dir);
@@ -298,6 +301,7 @@ int main(int argc, char **argv)
         kill(pids[i], SIGKILL);
     while (wait(NULL) > 0)
         ;
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command) == 0 && active > 0 ? 0 : 1;
+    fedn_status removed = fedn__fs_remove_tree(dir, &err);
+    fedn__free(dir);
+    return removed == FEDN_OK && active > 0 ? 0 : 1;
 }

@@ -7,6 +7,8 @@
  * With MB above 0 the model has that size, and the combiners' peak memory is printed as well. */
 #include <fedn/fedn.h>
 
+#include "core/alloc.h"
+#include "core/fs.h"
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -338,8 +340,8 @@ static void print_results(const int *wanted, result *r, const double before[3])
 int main(int argc, char **argv)
 {
     int wanted[NUMBERS] = {200, 100, 2, 1, 0};
-    char dir[] = "/tmp/fedn-bench-XXXXXX";
-    char path[64];
+    char *dir = NULL;
+    char *path = NULL;
     fedn_error err = {0};
     int32_t http_port = 0;
     char *model_id = NULL;
@@ -350,9 +352,10 @@ int main(int argc, char **argv)
         wanted[i] = atoi(argv[i + 1]);
     if (wanted[ROUNDS] < 1 || wanted[CLIENTS] < 1 || wanted[COMBINERS] < 1 ||
         wanted[COMBINERS] > MOST_COMBINERS || wanted[TOGETHER] < 1 ||
-        wanted[CLIENTS] / wanted[TOGETHER] > MOST_PROCESSES - MOST_COMBINERS - 2 || !mkdtemp(dir))
+        wanted[CLIENTS] / wanted[TOGETHER] > MOST_PROCESSES - MOST_COMBINERS - 2)
         return 2;
-    snprintf(path, sizeof path, "%s/seed.npz", dir);
+    must(fedn__fs_temp_dir(NULL, "fedn-bench-", &dir, &err), "scratch", &err);
+    path = fedn__fs_join(dir, "seed.npz");
     write_seed(path, wanted[MEGABYTES]);
     start_all(dir, wanted, &http_port);
     must(fedn_config_new(&config, &err), "config", &err);
@@ -376,6 +379,8 @@ int main(int argc, char **argv)
     fedn_control_free(control);
     fedn_config_free(config);
     free(r.seconds);
-    snprintf(path, sizeof path, "rm -r %s", dir);
-    return system(path) == 0 && r.count > 0 ? 0 : 1;
+    must(fedn__fs_remove_tree(dir, &err), "clean-up", &err);
+    fedn__free(path);
+    fedn__free(dir);
+    return r.count > 0 ? 0 : 1;
 }

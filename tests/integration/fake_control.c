@@ -196,8 +196,10 @@ int main(int argc, char **argv)
         {"GET", "/api/v1/{kind}/{id}", get_one, 0},
         {"PATCH", "/api/v1/{kind}/{id}", get_one, 0},
     };
-    fedn__http_options options = {
-        .listen = "127.0.0.1:0", .upload_dir = "/tmp", .max_upload_bytes = FEDN__MIB};
+    const char *tmp = getenv("TMPDIR");
+    fedn__http_options options = {.listen = "127.0.0.1:0",
+                                  .upload_dir = tmp && *tmp ? tmp : "/tmp",
+                                  .max_upload_bytes = FEDN__MIB};
     fedn__http_server *server = NULL;
     fake self = {0};
     fedn_error err = {0};

@@ -214,8 +214,14 @@ void fake_tier_upload_path(fake_tier *tier, const char *id, char path[512])
 
 fake_tier *fake_tier_new(void)
 {
+    return fake_tier_new_at(0);
+}
+
+fake_tier *fake_tier_new_at(int32_t port)
+{
     fake_tier *tier = calloc(1, sizeof *tier);
-    fedn__server_options options = {.listen = "127.0.0.1:0"};
+    char listen[32];
+    fedn__server_options options = {.listen = listen};
     fedn__method methods[3] = {{.path = "/fedn.tier.v1.Tier/Attach",
                                 .kind = FEDN__STREAM_BOTH,
                                 .max_request_bytes = FEDN__LIMIT_TIER_BYTES,
@@ -224,6 +230,7 @@ fake_tier *fake_tier_new(void)
                                 .service = tier}};
     fedn_error err;
 
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", (int)port);
     tier->dir = test_scratch();
     tier->claim = -1;
     fedn__uuid_new_text(tier->run_id);

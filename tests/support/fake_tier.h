@@ -11,6 +11,7 @@
 typedef struct fake_tier fake_tier;
 
 fake_tier *fake_tier_new(void);
+fake_tier *fake_tier_new_at(int32_t port); /* where another one was */
 void fake_tier_free(fake_tier *tier);
 int32_t fake_tier_port(const fake_tier *tier);
 
