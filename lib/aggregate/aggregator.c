@@ -181,6 +181,7 @@ static fedn_status add(fedn_aggregator *aggregator, fedn__source *source, double
 
     if (rc == FEDN_OK)
         rc = check_weight(aggregator, weight, err);
+    fedn__source_keep(source, FEDN__LIMIT_KEPT_BYTES);
     if (rc == FEDN_OK)
         rc = settle_layout(aggregator, &reader, &adopted, err);
     if (rc == FEDN_OK)
@@ -226,6 +227,7 @@ static fedn_status merge(fedn_aggregator *aggregator, fedn__source *source, fedn
     int32_t adopted = 0;
     fedn_status rc = check_sound(aggregator, err);
 
+    fedn__source_keep(source, FEDN__LIMIT_KEPT_BYTES);
     fedn__round_init(&more);
     if (rc == FEDN_OK)
         rc = fedn__partial_parse(&reader, aggregator->rule->name, &more, err);

@@ -51,6 +51,7 @@
 #define FEDN__LIMIT_TENSOR_NAME        255
 #define FEDN__LIMIT_NPY_HEADER         (64 * FEDN__KIB)
 #define FEDN__LIMIT_ZIP_DIRECTORY      (64 * FEDN__MIB) /* of an npz file */
+#define FEDN__LIMIT_KEPT_BYTES         (64 * FEDN__MIB) /* inflated, of a file read twice */
 #define FEDN__LIMIT_COLUMN_WINDOW      (64 * FEDN__MIB) /* rows of a column-major tensor */
 #define FEDN__LIMIT_COLUMN_TENSOR      FEDN__GIB /* column-major, when it must be held whole */
 #define FEDN__LIMIT_HEADER_MEMBER      FEDN__MIB /* one member of a safetensors header */

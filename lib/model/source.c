@@ -77,6 +77,8 @@ void fedn__source_free(fedn__source *source)
         return;
     fedn__member_reader_done(&source->reader);
     fedn__window_done(&source->window);
+    for (uint32_t i = 0; i < source->index.count; i++)
+        fedn__free_pages(source->index.entries[i].memory, source->index.entries[i].info.bytes);
     fedn__index_done(&source->index);
     fedn__input_done(&source->input);
     fedn_model_unref(source->model);
@@ -115,39 +117,78 @@ static fedn_status check_range(const fedn__tensor_info *info, uint64_t offset, u
                        (unsigned long long)info->bytes);
 }
 
-static const uint8_t *in_memory(const fedn__source *source, uint32_t index, uint64_t offset)
+/* NULL if the bytes are in the file alone. */
+static const uint8_t *in_memory(const fedn__source *source, uint32_t index, uint64_t offset,
+                                uint64_t bytes)
 {
-    return (const uint8_t *)fedn_model_data(source->model, index) + offset;
+    const fedn__entry *entry = &index_of(source)->entries[index];
+
+    if (!source->model && offset + bytes > entry->kept)
+        return NULL;
+    return (const uint8_t *)entry->memory + offset;
+}
+
+static fedn_status read_file(fedn__source *source, uint32_t index, uint64_t offset, void *to,
+                             uint64_t bytes, fedn_error *err)
+{
+    fedn__entry *entry = &source->index.entries[index];
+
+    if (entry->fortran || entry->big)
+        return fedn__window_read(source, index, offset, to, bytes, err);
+    return fedn__member_read(&source->reader, &entry->member, entry->info.name,
+                             entry->skip + offset, to, bytes, err);
 }
 
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err)
 {
-    const fedn__tensor_info *info = fedn__source_info(source, index);
-    fedn_status rc = check_range(info, offset, bytes, err);
+    fedn_status rc = check_range(fedn__source_info(source, index), offset, bytes, err);
 
     if (rc != FEDN_OK || bytes == 0)
         return rc;
-    if (source->model) {
-        memcpy(to, in_memory(source, index, offset), bytes);
-        return FEDN_OK;
+    const uint8_t *place = in_memory(source, index, offset, bytes);
+    if (!place)
+        return read_file(source, index, offset, to, bytes, err);
+    memcpy(to, place, bytes);
+    return FEDN_OK;
+}
+
+void fedn__source_keep(fedn__source *source, uint64_t bytes)
+{
+    source->keep = bytes;
+}
+
+/* 1 if the bytes at `offset` are the next ones to keep, and there is room for them. */
+static int32_t may_keep(fedn__source *source, fedn__entry *entry, uint64_t offset)
+{
+    if (offset != entry->kept || !entry->member.deflated)
+        return 0;
+    if (!entry->memory && entry->info.bytes <= source->keep) {
+        entry->memory = fedn__alloc_pages(entry->info.bytes);
+        source->keep -= entry->memory ? entry->info.bytes : 0;
     }
-    fedn__entry *entry = &source->index.entries[index];
-    if (entry->fortran || entry->big)
-        return fedn__window_read(source, index, offset, to, bytes, err);
-    return fedn__member_read(&source->reader, &entry->member, info->name, entry->skip + offset, to,
-                             bytes, err);
+    return entry->memory != NULL;
 }
 
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, const void **ret, fedn_error *err)
 {
-    *ret = to;
-    if (!source->model)
-        return fedn__source_read(source, index, offset, to, bytes, err);
     fedn_status rc = check_range(fedn__source_info(source, index), offset, bytes, err);
-    if (rc == FEDN_OK)
-        *ret = in_memory(source, index, offset);
+
+    *ret = to;
+    if (rc != FEDN_OK || bytes == 0)
+        return rc;
+    *ret = in_memory(source, index, offset, bytes);
+    if (*ret)
+        return FEDN_OK;
+    fedn__entry *entry = &source->index.entries[index];
+    int32_t keep = may_keep(source, entry, offset);
+    if (keep)
+        to = (uint8_t *)entry->memory + offset;
+    *ret = to;
+    rc = read_file(source, index, offset, to, bytes, err);
+    if (keep)
+        entry->kept = rc == FEDN_OK ? offset + bytes : 0; /* damaged: nothing of it is used */
     return rc;
 }
 

@@ -38,10 +38,14 @@ uint64_t fedn__source_bytes(const fedn__source *source);
 fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, fedn_error *err);
 
-/* The same, but without a copy from a model in memory: *ret is where the bytes are, in the model or
- * in `to`. They may lie at any address, aligned or not. */
+/* The same, but without a copy of what is in memory: *ret is where the bytes are, there or in `to`.
+ * They may lie at any address, aligned or not. */
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, const void **ret, fedn_error *err);
+
+/* What is viewed front to back is inflated once only: the source keeps such elements, up to so many
+ * bytes, for who reads them again. */
+void fedn__source_keep(fedn__source *source, uint64_t bytes);
 
 /* FEDN_OK if both have the same names, dtypes and shapes in the same order; the text names the
  * first difference. `got` and `expected` are words for the text ("update", "global model"). */
