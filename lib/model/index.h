@@ -23,8 +23,7 @@ typedef struct fedn__entry {
     fedn__tensor_info info;
     void *texts;         /* the block that info.shape and info.name point into */
     void *memory;        /* elements, when they are in memory; the owner of the index frees them */
-    uint64_t kept;       /* of a file: how many bytes of its elements `memory` has so far */
-    fedn__member member; /* where they are in the file */
+    fedn__member member; /* otherwise where they are */
     uint64_t skip;       /* position of the first element in the member */
     uint64_t header_offset; /* of an archive member's own header in the file */
     int32_t fortran;        /* column-major */

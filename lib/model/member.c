@@ -230,6 +230,25 @@ fedn_status fedn__member_read(fedn__member_reader *reader, fedn__member *member,
     return read_stored(reader, member, name, position, to, bytes, err);
 }
 
+int32_t fedn__member_inflate(const fedn__member_reader *reader, fedn__member *member, uint8_t *to)
+{
+    struct libdeflate_decompressor *inflater = libdeflate_alloc_decompressor();
+    uint8_t *packed = fedn__alloc(member->packed);
+    size_t used = 0;
+    int32_t sound =
+        inflater && packed &&
+        fedn__input_read(reader->input, member->offset, packed, member->packed, "tensor elements",
+                         NULL) == FEDN_OK &&
+        libdeflate_deflate_decompress_ex(inflater, packed, member->packed, to, member->bytes, &used,
+                                         NULL) == LIBDEFLATE_SUCCESS &&
+        used == member->packed && libdeflate_crc32(0, to, member->bytes) == member->crc;
+
+    fedn__free(packed);
+    libdeflate_free_decompressor(inflater);
+    member->checked |= sound;
+    return sound;
+}
+
 fedn_status fedn__member_check(fedn__member_reader *reader, fedn__member *member, const char *name,
                                fedn_error *err)
 {

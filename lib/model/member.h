@@ -26,6 +26,9 @@ void fedn__member_reader_done(fedn__member_reader *reader);
  * for errors. When the last byte was passed the first time, checksum and end are compared. */
 fedn_status fedn__member_read(fedn__member_reader *reader, fedn__member *member, const char *name,
                               uint64_t position, void *to, uint64_t bytes, fedn_error *err);
+/* Inflates a deflated member whole, which is faster than in pieces, into `to`, of member->bytes. 0:
+ * there is no memory for that, or something is wrong that reading in pieces would name. */
+int32_t fedn__member_inflate(const fedn__member_reader *reader, fedn__member *member, uint8_t *to);
 /* Reads on to the end so that the checksum is compared, if it was not before. */
 fedn_status fedn__member_check(fedn__member_reader *reader, fedn__member *member, const char *name,
                                fedn_error *err);

@@ -78,7 +78,7 @@ void fedn__source_free(fedn__source *source)
     fedn__member_reader_done(&source->reader);
     fedn__window_done(&source->window);
     for (uint32_t i = 0; i < source->index.count; i++)
-        fedn__free_pages(source->index.entries[i].memory, source->index.entries[i].info.bytes);
+        fedn__free_pages(source->index.entries[i].memory, source->index.entries[i].member.bytes);
     fedn__index_done(&source->index);
     fedn__input_done(&source->input);
     fedn_model_unref(source->model);
@@ -117,15 +117,12 @@ static fedn_status check_range(const fedn__tensor_info *info, uint64_t offset, u
                        (unsigned long long)info->bytes);
 }
 
-/* NULL if the bytes are in the file alone. */
-static const uint8_t *in_memory(const fedn__source *source, uint32_t index, uint64_t offset,
-                                uint64_t bytes)
+/* NULL if the elements are in the file alone. */
+static const uint8_t *in_memory(const fedn__source *source, uint32_t index, uint64_t offset)
 {
     const fedn__entry *entry = &index_of(source)->entries[index];
 
-    if (!source->model && offset + bytes > entry->kept)
-        return NULL;
-    return (const uint8_t *)entry->memory + offset;
+    return entry->memory ? (const uint8_t *)entry->memory + entry->skip + offset : NULL;
 }
 
 static fedn_status read_file(fedn__source *source, uint32_t index, uint64_t offset, void *to,
@@ -146,7 +143,7 @@ fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t off
 
     if (rc != FEDN_OK || bytes == 0)
         return rc;
-    const uint8_t *place = in_memory(source, index, offset, bytes);
+    const uint8_t *place = in_memory(source, index, offset);
     if (!place)
         return read_file(source, index, offset, to, bytes, err);
     memcpy(to, place, bytes);
@@ -158,16 +155,23 @@ void fedn__source_keep(fedn__source *source, uint64_t bytes)
     source->keep = bytes;
 }
 
-/* 1 if the bytes at `offset` are the next ones to keep, and there is room for them. */
-static int32_t may_keep(fedn__source *source, fedn__entry *entry, uint64_t offset)
+/* Where that cannot be done, for want of memory or because of damage, the tensor is read in pieces,
+ * and what is wrong is found and named there. */
+static void keep(fedn__source *source, fedn__entry *entry)
 {
-    if (offset != entry->kept || !entry->member.deflated)
-        return 0;
-    if (!entry->memory && entry->info.bytes <= source->keep) {
-        entry->memory = fedn__alloc_pages(entry->info.bytes);
-        source->keep -= entry->memory ? entry->info.bytes : 0;
+    const uint64_t bytes = entry->member.bytes;
+    const uint64_t packed = entry->member.packed; /* are in memory while they are inflated */
+
+    if (!entry->member.deflated || entry->fortran || entry->big || packed > source->keep ||
+        bytes > source->keep - packed)
+        return;
+    uint8_t *memory = fedn__alloc_pages(bytes);
+    if (memory && fedn__member_inflate(&source->reader, &entry->member, memory)) {
+        entry->memory = memory;
+        source->keep -= bytes;
+    } else {
+        fedn__free_pages(memory, bytes);
     }
-    return entry->memory != NULL;
 }
 
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
@@ -178,18 +182,13 @@ fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t off
     *ret = to;
     if (rc != FEDN_OK || bytes == 0)
         return rc;
-    *ret = in_memory(source, index, offset, bytes);
-    if (*ret)
-        return FEDN_OK;
-    fedn__entry *entry = &source->index.entries[index];
-    int32_t keep = may_keep(source, entry, offset);
-    if (keep)
-        to = (uint8_t *)entry->memory + offset;
-    *ret = to;
-    rc = read_file(source, index, offset, to, bytes, err);
-    if (keep)
-        entry->kept = rc == FEDN_OK ? offset + bytes : 0; /* damaged: nothing of it is used */
-    return rc;
+    if (offset == 0 && !in_memory(source, index, 0))
+        keep(source, &source->index.entries[index]);
+    const uint8_t *place = in_memory(source, index, offset);
+    if (!place)
+        return read_file(source, index, offset, to, bytes, err);
+    *ret = place;
+    return FEDN_OK;
 }
 
 static int32_t same_shape(const fedn__tensor_info *a, const fedn__tensor_info *b)

@@ -43,8 +43,8 @@ fedn_status fedn__source_read(fedn__source *source, uint32_t index, uint64_t off
 fedn_status fedn__source_view(fedn__source *source, uint32_t index, uint64_t offset, void *to,
                               uint64_t bytes, const void **ret, fedn_error *err);
 
-/* What is viewed front to back is inflated once only: the source keeps such elements, up to so many
- * bytes, for who reads them again. */
+/* What is viewed from its front on is inflated once only: the source keeps such elements for who
+ * reads them again, in so many bytes at most. */
 void fedn__source_keep(fedn__source *source, uint64_t bytes);
 
 /* FEDN_OK if both have the same names, dtypes and shapes in the same order; the text names the

@@ -24,7 +24,7 @@ struct fedn__source {
     fedn_model *model; /* owned reference; the index is then its own and `index` is empty */
     fedn__member_reader reader;
     fedn__window window;
-    uint64_t keep; /* so much memory for elements is left; see fedn__source_keep() */
+    uint64_t keep; /* bytes left for what fedn__source_keep() is about */
 };
 
 /* Over borrowed memory that outlives the source. */

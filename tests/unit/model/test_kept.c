@@ -61,7 +61,7 @@ static void what_was_kept_is_not_inflated_again(void **state)
     test_write_file(path, data, bytes);
     assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
     assert_ok(fedn__source_open(blob, NULL, &source, &err), &err);
-    fedn__source_keep(source, 8000);
+    fedn__source_keep(source, 13000);
     for (uint32_t i = 0; i < 3; i++) {
         assert_ok(view_all(source, i, to, fedn_model_data(model, i), &places, &err), &err);
         assert_int_equal(places, i < 2 ? 4 : 0);
@@ -92,7 +92,7 @@ static void damage_is_found_each_time(void **state)
     data[bytes / 6] ^= 1; /* in the middle of the first */
     fedn__blob *blob = sample_file(*state, data, bytes);
     assert_ok(fedn__source_open(blob, NULL, &source, &err), &err);
-    fedn__source_keep(source, 8000);
+    fedn__source_keep(source, 13000);
     for (int again = 0; again < 2; again++) {
         assert_fails(view_all(source, 0, to, NULL, &places, &err), FEDN_ERR_FORMAT, &err,
                      "\"0\" damaged");
