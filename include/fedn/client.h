@@ -16,7 +16,8 @@ FEDN_BEGIN_DECLS
  *
  * @param config  borrowed, copied; its client.* properties count
  * @param ret     one client; NULL on failure
- * @return FEDN_OK; FEDN_ERR_INVALID a property; FEDN_ERR_IO client.state_dir; FEDN_ERR_NOMEM
+ * @return FEDN_OK; FEDN_ERR_INVALID a property; FEDN_ERR_IO client.state_dir; FEDN_ERR_NOMEM;
+ *         what reading client.tls_ca gives
  * Owns: caller frees with fedn_client_free().   Thread: owner.   Since: 0.1
  */
 FEDN_API FEDN_NODISCARD fedn_status fedn_client_new(const fedn_config *config, fedn_client **ret,

@@ -23,8 +23,9 @@ FEDN_BEGIN_DECLS
 /**
  * A control handle; nothing is dialled yet.
  *
- * @param config  borrowed, copied; control.url, control.token and control.timeout_ms count
- * @return FEDN_OK; FEDN_ERR_INVALID; FEDN_ERR_NOMEM
+ * @param config  borrowed, copied; control.url, control.token, control.tls_ca and
+ * control.timeout_ms count
+ * @return FEDN_OK; FEDN_ERR_INVALID; FEDN_ERR_NOMEM; what reading control.tls_ca gives
  * Owns: caller frees with fedn_control_free().   Thread: owner.   Since: 0.1
  */
 FEDN_API FEDN_NODISCARD fedn_status fedn_control_new(const fedn_config *config, fedn_control **ret,

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/limits.h"
+#include "core/pem.h"
 #include "core/text.h"
 #include "http/client.h"
 #include <stdio.h>
@@ -50,10 +51,20 @@ static char *base_of(const char *url)
     return fedn__strf("%s%.*s/api/v1/", strstr(url, "://") ? "" : "http://", (int)bytes, url);
 }
 
+static fedn_status trust(fedn_control *control, const char *tls_ca, fedn_error *err)
+{
+    char *pem = NULL;
+    fedn_status rc = fedn__pem_read("control.tls_ca", tls_ca, &pem, err);
+
+    fedn__free(pem);
+    return rc == FEDN_OK ? fedn__http_client_trust(control->http, tls_ca, err) : rc;
+}
+
 fedn_status fedn_control_new(const fedn_config *config, fedn_control **ret, fedn_error *err)
 {
     const char *url = fedn__config_string(config, "control.url");
     const char *token = fedn__config_string(config, "control.token");
+    const char *tls_ca = fedn__config_string(config, "control.tls_ca");
     fedn_control *control = NULL;
     fedn_status rc = FEDN_OK;
 
@@ -74,6 +85,8 @@ fedn_status fedn_control_new(const fedn_config *config, fedn_control **ret, fedn
         goto out;
     }
     rc = fedn__http_client_new(&control->http, err);
+    if (rc == FEDN_OK && *tls_ca)
+        rc = trust(control, tls_ca, err);
     if (rc != FEDN_OK)
         goto out;
     *ret = control;
@@ -261,7 +274,6 @@ static fedn_status take_text(const char *json, const char *key, const char *miss
     return rc;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
 /* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
 fedn_status fedn_control_model_push(fedn_control *control, const char *path, const char *format,
                                     const char *name, fedn_control_progress_fn progress,

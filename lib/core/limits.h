@@ -81,8 +81,9 @@
 #define FEDN__LIMIT_RESULT_BYTES     (128 * FEDN__KIB) /* JSON of one validation or prediction */
 #define FEDN__LIMIT_ANSWER_BYTES     (64 * FEDN__KIB)  /* a reducer's answer to an assignment */
 #define FEDN__LIMIT_CONFIG_FILE      FEDN__MIB
-#define FEDN__LIMIT_CONFIG_DEPTH     8     /* nested maps of property names */
-#define FEDN__LIMIT_CONFIG_BRACKETS  200   /* open at once, in the text */
+#define FEDN__LIMIT_PEM_FILE         (4 * FEDN__MIB) /* certificates that are trusted */
+#define FEDN__LIMIT_CONFIG_DEPTH     8               /* nested maps of property names */
+#define FEDN__LIMIT_CONFIG_BRACKETS  200             /* open at once, in the text */
 #define FEDN__LIMIT_CONFIG_NODES     10000 /* visits: an alias can name one map many times */
 
 #include <stdint.h>

@@ -49,6 +49,7 @@ const fedn__property fedn__properties[] = {
     NAME("client.id", "", "identity; empty: a UUID that is kept in client.state_dir"),
     NAME("client.preferred_combiner", "", "name of the combiner to be assigned to, if it accepts"),
     STRING("client.token", "", "bearer token for reducer and combiner"),
+    STRING("client.tls_ca", "", "PEM file of the authorities trusted for TLS; empty: the system's"),
     STRING("client.state_dir", "", "directory for models in work and the identity; empty: a temporary one"),
     CHOICE("client.package", "local|remote", "local", "where the code of the tasks comes from"),
     NAME("client.model_format", "", "format of trained models; empty: what the session says"),
@@ -83,6 +84,7 @@ const fedn__property fedn__properties[] = {
 
     STRING("control.url", "http://127.0.0.1:8092", "address of the reducer's REST API"),
     STRING("control.token", "", "bearer token for the REST API"),
+    STRING("control.tls_ca", "", "PEM file of the authorities trusted for TLS; empty: the system's"),
     MILLIS("control.timeout_ms", 100, 3600000, "30000", "bound on one request"),
 
     NAME("session.name", "", "name shown to people"),

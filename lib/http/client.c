@@ -39,10 +39,18 @@ fedn_status fedn__http_client_new(fedn__http_client **ret, fedn_error *err)
     return FEDN_OK;
 }
 
+fedn_status fedn__http_client_trust(fedn__http_client *client, const char *path, fedn_error *err)
+{
+    fedn__free(client->trusted);
+    client->trusted = fedn__strdup(path);
+    return client->trusted ? FEDN_OK : fedn__error_nomem(err);
+}
+
 void fedn__http_client_free(fedn__http_client *client)
 {
     if (!client)
         return;
+    fedn__free(client->trusted);
     curl_easy_cleanup(client->easy);
     curl_multi_cleanup(client->multi);
     fedn__free(client);

@@ -17,6 +17,8 @@ typedef struct fedn__http_call {
 } fedn__http_call;
 
 fedn_status fedn__http_client_new(fedn__http_client **ret, fedn_error *err);
+/* Trusts the authorities in this PEM file, and no others; before the first call. FEDN_ERR_NOMEM. */
+fedn_status fedn__http_client_trust(fedn__http_client *client, const char *path, fedn_error *err);
 void fedn__http_client_free(fedn__http_client *client); /* NULL allowed */
 /* Any thread: the call that runs ends soon with FEDN_ERR_CANCELLED; later ones at once. */
 void fedn__http_client_cancel(fedn__http_client *client);

@@ -215,6 +215,10 @@ static CURLcode set_common(fedn__transfer *transfer, const char *url)
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "libfedn/" FEDN_VERSION_STRING);
+    if (transfer->client->trusted && rc == CURLE_OK) {
+        rc = curl_easy_setopt(easy, CURLOPT_CAINFO, transfer->client->trusted);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* which would be trusted besides */
+    }
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else

@@ -10,6 +10,7 @@
 struct fedn__http_client {
     CURLM *multi; /* keeps connections between calls */
     CURL *easy;
+    char *trusted; /* file of authorities; NULL: the system's */
     _Atomic int32_t cancelled;
 };
 

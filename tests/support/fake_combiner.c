@@ -31,6 +31,9 @@ struct fake_combiner {
     fedn__server *server;
     fedn__transfer_host host;
     char *dir;
+    const char *address;
+    const char *cert_pem; /* NULL: no TLS */
+    const char *key_pem;
     int32_t port;
     fedn__call *stream; /* of the client; the loop's */
 
@@ -218,7 +221,7 @@ static fedn_status find(void *service, fedn__call *call, const char *id, fedn__b
 static void listen_on(fake_combiner *fake, int32_t port)
 {
     fedn__method rows[METHODS + 2];
-    char address[32];
+    char address[64];
     fedn_error err;
 
     for (uint32_t i = 0; i < METHODS; i++) {
@@ -230,17 +233,27 @@ static void listen_on(fake_combiner *fake, int32_t port)
         rows[i] = row;
     }
     fedn__transfer_methods(&fake->host, &rows[METHODS]);
-    snprintf(address, sizeof address, "127.0.0.1:%d", (int)port);
-    const fedn__server_options options = {.listen = address};
+    snprintf(address, sizeof address, "%s:%d", fake->address, (int)port);
+    const fedn__server_options options = {
+        .listen = address, .cert_pem = fake->cert_pem, .key_pem = fake->key_pem};
     assert_ok(fedn__server_new(fake->loop, &options, rows, METHODS + 2, &fake->server, &err), &err);
     fake->port = fedn__server_port(fake->server);
 }
 
 fake_combiner *fake_combiner_new(void)
 {
+    return fake_combiner_new_tls("127.0.0.1", 0, NULL, NULL);
+}
+
+fake_combiner *fake_combiner_new_tls(const char *address, int32_t port, const char *cert_pem,
+                                     const char *key_pem)
+{
     fedn_error err;
 
     fake_combiner *fake = calloc(1, sizeof *fake);
+    fake->address = address;
+    fake->cert_pem = cert_pem;
+    fake->key_pem = key_pem;
     fake->dir = test_scratch();
     (void)pthread_mutex_init(&fake->mutex, NULL);
     fedn__cond_init(&fake->cond);
@@ -259,7 +272,7 @@ fake_combiner *fake_combiner_new(void)
                                       .find = find,
                                       .service = fake};
     fake->host = host;
-    listen_on(fake, 0);
+    listen_on(fake, port);
     return fake;
 }
 

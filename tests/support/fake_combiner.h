@@ -11,6 +11,9 @@ typedef struct fake_combiner fake_combiner;
 
 /* Listens on a free port at once; aborts the test on failure, as all of these do. */
 fake_combiner *fake_combiner_new(void);
+/* The same over TLS, there; texts are borrowed. */
+fake_combiner *fake_combiner_new_tls(const char *address, int32_t port, const char *cert_pem,
+                                     const char *key_pem);
 void fake_combiner_free(fake_combiner *fake);
 int32_t fake_combiner_port(const fake_combiner *fake);
 /* As if the process died, and came back on the same port with what was uploaded and its models. */

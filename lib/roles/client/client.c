@@ -36,6 +36,7 @@ static void read_options(fedn_client *client)
     options->id = fedn__config_string(config, "client.id");
     options->preferred_combiner = fedn__config_string(config, "client.preferred_combiner");
     options->token = fedn__config_string(config, "client.token");
+    options->tls_ca = fedn__config_string(config, "client.tls_ca");
     options->state_dir = fedn__config_string(config, "client.state_dir");
     options->package = fedn__config_string(config, "client.package");
     options->model_format = fedn__config_string(config, "client.model_format");

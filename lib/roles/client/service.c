@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/owner.h"
+#include "core/pem.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,6 +218,8 @@ fedn_status fedn__client_service_new(const fedn__client_options *options,
         rc = fedn__identity_load(options->id, options->name,
                                  service->temporary ? NULL : service->state_dir, &service->identity,
                                  err);
+    if (rc == FEDN_OK && options->tls_ca[0])
+        rc = fedn__pem_read("client.tls_ca", options->tls_ca, &service->trusted_pem, err);
     if (rc == FEDN_OK && options->combiner[0])
         rc = fedn__address_parse(options->combiner, &service->address, err);
     if (rc != FEDN_OK) {
@@ -262,6 +265,8 @@ fedn_status fedn__client_service_start(fedn__client_service *service, fedn_error
         rc = fedn__queue_new(QUEUED_JOBS, &service->queue, err);
     if (rc == FEDN_OK)
         rc = fedn__http_client_new(&service->http, err);
+    if (rc == FEDN_OK && options->tls_ca[0])
+        rc = fedn__http_client_trust(service->http, options->tls_ca, err);
     if (rc == FEDN_OK)
         rc = fedn__pool_new(1, "fedn-client-io", &service->pool, err);
     if (rc == FEDN_OK)
@@ -323,6 +328,7 @@ void fedn__client_service_free(fedn__client_service *service)
     remove_files(service);
     fedn__identity_done(&service->identity);
     fedn__free(service->authorization);
+    fedn__free(service->trusted_pem);
     fedn__blob_unref(service->model);
     fedn__free(service->model_path);
     fedn__free(service->work_dir);

@@ -21,6 +21,7 @@ typedef struct fedn__client_options {
     const char *id;
     const char *preferred_combiner;
     const char *token;
+    const char *tls_ca;
     const char *state_dir;
     const char *package;
     const char *model_format;

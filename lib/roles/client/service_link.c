@@ -128,6 +128,7 @@ static fedn_status open_channel(fedn__client_service *service, fedn_error *err)
     const fedn__channel_options options = {
         .target = service->address.target,
         .tls = service->address.tls,
+        .root_pem = service->trusted_pem,
         .metadata = metadata,
     };
     return fedn__channel_new(service->loop, &options, &service->channel, err);

@@ -69,6 +69,7 @@ struct fedn__client_service {
     char id[FEDN__LIMIT_ID_BYTES + 1];       /* the reducer may give another than ours */
     char helper[FEDN__LIMIT_NAME_BYTES + 1]; /* format of models, last heard */
     char *authorization;
+    char *trusted_pem; /* authorities; NULL: the system's */
     fedn__channel *channel;
     fedn__client_job *job;
     fedn__transfer *transfer;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TLS: who is trusted, who is let in. Needs the openssl tool for certificates; skipped without it.
  */
+#include "certificate.h"
 #include "rig.h"
 
 #include <stdlib.h>
@@ -24,25 +25,6 @@ static const fedn__method methods[] = {{.path = "/t.T/Beat",
                                         .kind = FEDN__UNARY,
                                         .request = &fedn__heartbeat__descriptor,
                                         .open = answer}};
-
-static int make_certificate(const char *name, char **ret_cert, char **ret_key)
-{
-    char command[1024];
-    char path[256];
-
-    snprintf(command, sizeof command,
-             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-             "-subj /CN=%s -addext subjectAltName=IP:127.0.0.1 -keyout %s/%s.key -out %s/%s.pem "
-             "2>/dev/null",
-             name, scratch, name, scratch, name);
-    if (system(command) != 0) /* NOLINT(cert-env33-c): before any thread */
-        return 0;
-    snprintf(path, sizeof path, "%s/%s.pem", scratch, name);
-    *ret_cert = test_read_file(path, NULL);
-    snprintf(path, sizeof path, "%s/%s.key", scratch, name);
-    *ret_key = test_read_file(path, NULL);
-    return 1;
-}
 
 static void dial(test_rig *rig, const fedn__channel_options *options)
 {
@@ -104,8 +86,11 @@ int main(void)
     };
 
     scratch = test_scratch();
-    int made = make_certificate("server", &pem[SERVER_CERT], &pem[SERVER_KEY]) &&
-               make_certificate("client", &pem[CLIENT_CERT], &pem[CLIENT_KEY]);
+    int made = certificate_make(scratch, "server", "127.0.0.1") &&
+               certificate_make(scratch, "client", "127.0.0.1");
+    for (int i = 0; made && i < 4; i++)
+        pem[i] = certificate_read(scratch, i < CLIENT_CERT ? "server" : "client",
+                                  i % 2 == 0 ? "pem" : "key");
     int failed =
         made ? cmocka_run_group_tests_name("rpc tls", tests, test_count_setup, test_count_teardown)
              : 77;
