@@ -81,7 +81,7 @@ static fedn_status begin(void *of, const fedn__reader *global, fedn_error *err)
 
     if (!self->rule->impl->begin)
         return FEDN_OK;
-    fedn_status rc = fedn__reader_load(global, 0, &model, err);
+    fedn_status rc = fedn__source_load(global->source, 0, &model, err);
     if (rc == FEDN_OK)
         rc = outcome(self->rule, "begin", self->rule->impl->begin(self->self, model, &theirs),
                      &theirs, err);
@@ -99,7 +99,7 @@ static fedn_status add(void *of, fedn__round *round, const fedn__reader *update,
 
     (void)round;
     if (rc == FEDN_OK)
-        rc = fedn__reader_load(update, 0, &model, err);
+        rc = fedn__source_load(update->source, 0, &model, err);
     if (rc == FEDN_OK)
         rc = outcome(self->rule, "add", self->rule->impl->add(self->self, model, weight, &theirs),
                      &theirs, err);
@@ -118,7 +118,7 @@ static fedn_status merge(void *of, fedn__round *round, const fedn__reader *parti
     (void)round;
     (void)more;
     if (rc == FEDN_OK)
-        rc = fedn__reader_load(partial, 1, &model, err);
+        rc = fedn__source_load(partial->source, 1, &model, err);
     if (rc == FEDN_OK)
         rc = outcome(self->rule, "merge", self->rule->impl->merge(self->self, model, &theirs),
                      &theirs, err);

@@ -62,28 +62,3 @@ fedn_status fedn__reader_check(const fedn__reader *reader, fedn_error *err)
     }
     return rc;
 }
-
-fedn_status fedn__reader_load(const fedn__reader *reader, uint32_t skip, fedn_model **ret,
-                              fedn_error *err)
-{
-    fedn_model *model = NULL;
-    void *data = NULL;
-
-    *ret = NULL;
-    if (skip == 0)
-        return fedn__source_load(reader->source, ret, err);
-    fedn_status rc = fedn_model_new(&model, err);
-    for (uint32_t i = skip; rc == FEDN_OK && i < fedn__source_count(reader->source); i++) {
-        const fedn__tensor_info *info = fedn__source_info(reader->source, i);
-        rc = fedn_model_add(model, info->name, info->dtype, info->rank, info->shape, NULL, &data,
-                            err);
-        if (rc == FEDN_OK)
-            rc = fedn__source_read(reader->source, i, 0, data, info->bytes, err);
-    }
-    if (rc == FEDN_OK) {
-        *ret = model;
-        model = NULL;
-    }
-    fedn_model_unref(model);
-    return rc;
-}

@@ -29,8 +29,4 @@ fedn_status fedn__reader_each(const fedn__reader *reader, uint32_t index, fedn__
  */
 fedn_status fedn__reader_check(const fedn__reader *reader, fedn_error *err);
 
-/* The whole model, less its first `skip` tensors; caller drops the reference. */
-fedn_status fedn__reader_load(const fedn__reader *reader, uint32_t skip, fedn_model **ret,
-                              fedn_error *err);
-
 #endif

@@ -23,7 +23,7 @@ fedn_status fedn_model_decode(const void *data, uint64_t bytes, const char *form
     *ret = NULL;
     fedn_status rc = fedn__source_open_memory(data ? data : nothing, bytes, format, &source, err);
     if (rc == FEDN_OK)
-        rc = fedn__source_load(source, ret, err);
+        rc = fedn__source_load(source, 0, ret, err);
     fedn__source_free(source);
     return rc;
 }
@@ -79,7 +79,7 @@ fedn_status fedn_model_load(const char *path, const char *format, fedn_model **r
         goto out;
     rc = fedn__source_open(blob, format, &source, err);
     if (rc == FEDN_OK)
-        rc = fedn__source_load(source, ret, err);
+        rc = fedn__source_load(source, 0, ret, err);
     if (rc != FEDN_OK)
         fedn__error_prefix(err, rc, path);
 out:

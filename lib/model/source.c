@@ -226,18 +226,19 @@ fedn_status fedn__source_same_layout(const fedn__source *a, const char *got, con
     return FEDN_OK;
 }
 
-fedn_status fedn__source_load(fedn__source *source, fedn_model **ret, fedn_error *err)
+fedn_status fedn__source_load(fedn__source *source, uint32_t first, fedn_model **ret,
+                              fedn_error *err)
 {
     fedn_model *model = NULL;
     fedn_status rc = FEDN_OK;
 
     *ret = NULL;
-    if (source->model) {
+    if (source->model && first == 0) {
         *ret = fedn_model_ref(source->model);
         return FEDN_OK;
     }
     rc = fedn_model_new(&model, err);
-    for (uint32_t i = 0; rc == FEDN_OK && i < fedn__source_count(source); i++) {
+    for (uint32_t i = first; rc == FEDN_OK && i < fedn__source_count(source); i++) {
         const fedn__tensor_info *info = fedn__source_info(source, i);
         void *data = NULL;
         rc = fedn_model_add(model, info->name, info->dtype, info->rank, info->shape, NULL, &data,

@@ -52,7 +52,8 @@ void fedn__source_keep(fedn__source *source, uint64_t bytes);
 fedn_status fedn__source_same_layout(const fedn__source *a, const char *got, const fedn__source *b,
                                      const char *expected, fedn_error *err);
 
-/* All tensors into memory. */
-fedn_status fedn__source_load(fedn__source *source, fedn_model **ret, fedn_error *err);
+/* All tensors from place `first` on into memory; the caller drops the reference. */
+fedn_status fedn__source_load(fedn__source *source, uint32_t first, fedn_model **ret,
+                              fedn_error *err);
 
 #endif

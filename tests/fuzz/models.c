@@ -46,7 +46,7 @@ static void check_load(fedn__source *source, fedn_error *err)
 {
     fedn_model *model = NULL;
 
-    fedn_status rc = fedn__source_load(source, &model, err);
+    fedn_status rc = fedn__source_load(source, 0, &model, err);
     if (rc == FEDN_OK) {
         check_round_trip(model, "npz");
         check_round_trip(model, "safetensors");

@@ -108,7 +108,7 @@ fedn_status fedn_task_model(fedn_task *task, fedn_model **ret, fedn_error *err)
         fedn__source *source = NULL;
         fedn_status rc = fedn__source_open(task->blob, format, &source, err);
         if (rc == FEDN_OK)
-            rc = fedn__source_load(source, &task->model, err);
+            rc = fedn__source_load(source, 0, &task->model, err);
         fedn__source_free(source);
         if (rc != FEDN_OK)
             return fedn__error_prefix(err, rc, "global model");

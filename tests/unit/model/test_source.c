@@ -246,7 +246,7 @@ static fedn_status open_and_load(void *arg)
 
     fedn_status rc = fedn__source_open(arg, NULL, &source, NULL);
     if (rc == FEDN_OK)
-        rc = fedn__source_load(source, &model, NULL);
+        rc = fedn__source_load(source, 0, &model, NULL);
     fedn_model_unref(model);
     fedn__source_free(source);
     return rc;
