@@ -185,7 +185,7 @@ static void do_cancel(void *arg)
     fedn__stream_cancel(((rig *)arg)->stream);
 }
 
-static void encoded_model(float value, void **data, uint64_t *bytes)
+void rig_encode(float value, void **data, uint64_t *bytes)
 {
     uint64_t elements = 4;
     fedn_model *model = NULL;
@@ -205,19 +205,25 @@ void rig_offer_model(rig *r)
     void *data = NULL;
     uint64_t bytes = 0;
 
-    encoded_model(0, &data, &bytes);
+    rig_encode(0, &data, &bytes);
     fake_tier_add_model(r->tier, MODEL, data, bytes);
     fedn_free(data);
+}
+
+void rig_upload(rig *r, const void *data, uint64_t bytes)
+{
+    fedn_error err;
+
+    assert_ok(raw_upload(r->ann, UPDATE, data, bytes, &err), &err);
 }
 
 void rig_upload_update(rig *r)
 {
     void *data = NULL;
     uint64_t bytes = 0;
-    fedn_error err;
 
-    encoded_model(2, &data, &bytes);
-    assert_ok(raw_upload(r->ann, UPDATE, data, bytes, &err), &err);
+    rig_encode(2, &data, &bytes);
+    rig_upload(r, data, bytes);
     fedn_free(data);
 }
 

@@ -54,6 +54,10 @@ void rig_half_upload(rig *r);
 /* Cancels the stream that was opened last. */
 void rig_cancel(rig *r);
 void rig_offer_model(rig *r);
+/* A model of four elements of this value as .npz; fedn_free() it. */
+void rig_encode(float value, void **data, uint64_t *bytes);
+/* As the client's update: whatever it is, or a sound one. */
+void rig_upload(rig *r, const void *data, uint64_t bytes);
 void rig_upload_update(rig *r);
 void rig_announce(rig *r, const char *round_id, const char *words);
 const Fedn__Tier__V1__RoundReport *rig_report(rig *r, uint32_t nth);

@@ -26,6 +26,7 @@ fedn_config *reducer_rig_config(const reducer_rig *rig)
     set(config, "reducer.listen", "127.0.0.1:0");
     set(config, "reducer.http_listen", "127.0.0.1:0");
     set(config, "reducer.state_dir", path);
+    set(config, "reducer.max_model_bytes", "100000");
     return config;
 }
 
@@ -161,18 +162,34 @@ json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type,
     return wait.found;
 }
 
-char *reducer_rig_push(reducer_rig *rig, float value)
+json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted)
 {
     const char *const fields[] = {"name", "seed", "helper", "numpyhelper", NULL};
-    uint64_t elements = 4;
-    fedn_model *model = NULL;
-    void *data = NULL;
-    char path[512];
     char url[512];
     fedn__http_client *client = NULL;
     fedn__http_call call = {.method = "POST", .url = url, .timeout_ms = 20000, .max_bytes = 65536};
     int32_t status = 0;
     char *text = NULL;
+    fedn_error err;
+
+    url_of(rig, "api/v1/models/", url);
+    assert_ok(fedn__http_client_new(&client, &err), &err);
+    assert_ok(fedn__http_send_file(client, &call, path, fields, NULL, NULL, &status, &text, &err),
+              &err);
+    fedn__http_client_free(client);
+    if (status != wanted)
+        fail_msg("%d, wanted %d: %s", (int)status, (int)wanted, text);
+    json_t *answer = json_loads(text, 0, NULL);
+    fedn__free(text);
+    return answer;
+}
+
+char *reducer_rig_push(reducer_rig *rig, float value)
+{
+    uint64_t elements = 4;
+    fedn_model *model = NULL;
+    void *data = NULL;
+    char path[512];
     fedn_error err;
 
     assert_ok(fedn_model_new(&model, &err), &err);
@@ -182,14 +199,7 @@ char *reducer_rig_push(reducer_rig *rig, float value)
     snprintf(path, sizeof path, "%s/seed.npz", rig->dir);
     assert_ok(fedn_model_save(model, path, "npz", &err), &err);
     fedn_model_unref(model);
-    url_of(rig, "api/v1/models/", url);
-    assert_ok(fedn__http_client_new(&client, &err), &err);
-    assert_ok(fedn__http_send_file(client, &call, path, fields, NULL, NULL, &status, &text, &err),
-              &err);
-    fedn__http_client_free(client);
-    assert_int_equal(status, 200);
-    json_t *answer = json_loads(text, 0, NULL);
-    fedn__free(text);
+    json_t *answer = reducer_rig_push_file(rig, path, 200);
     assert_true(json_is_true(json_object_get(answer, "success")));
     char *id = strdup(json_string_value(json_object_get(answer, "model_id")));
     json_decref(answer);

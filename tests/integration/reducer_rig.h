@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One reducer in a scratch directory, and requests to its REST API as any HTTP client makes them.
+ * One reducer in a scratch directory that takes models of up to 100000 bytes, and requests to its
+ * REST API as any HTTP client makes them.
  */
 #ifndef FEDN__REDUCER_RIG_H
 #define FEDN__REDUCER_RIG_H
@@ -27,6 +28,8 @@ char *reducer_rig_text(reducer_rig *rig, const char *path, int32_t status);
 /* Follows events?<query> until one has this type and, at a dotted name, this text; it. */
 json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type, const char *member,
                           const char *text);
+/* Pushes a file; its answer, which must have this status. */
+json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted);
 /* Pushes a model of four float32 with this value; its id. */
 char *reducer_rig_push(reducer_rig *rig, float value);
 /* Creates and starts a session with extra members of its session_config; its id. */

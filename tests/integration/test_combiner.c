@@ -115,6 +115,42 @@ static void a_client_that_comes_back_gets_its_task_again(void **state)
     rig_free(r);
 }
 
+/* Halves the file, or changes an element of its tensor. */
+static void damage(uint8_t *data, uint64_t *bytes, int32_t halve)
+{
+    uint8_t *header = memchr(data, '\x93', *bytes);
+
+    assert_non_null(header);
+    header[128] ^= 1; /* the first element */
+    if (halve)
+        *bytes /= 2;
+}
+
+static void a_damaged_update_is_refused_and_costs_only_its_round(void **state)
+{
+    static const char *const words[] = {"REFUSED " UPDATE " \"0\" CRC-32",
+                                        "REFUSED " UPDATE " npz"};
+    (void)state;
+
+    for (int32_t halve = 0; halve < 2; halve++) {
+        rig *r = rig_in_round();
+        void *data = NULL;
+        uint64_t bytes = 0;
+        rig_encode(2, &data, &bytes);
+        damage(data, &bytes, halve);
+        rig_upload(r, data, bytes);
+        rig_announce(r, "1", words[halve]);
+        assert_int_equal(rig_report(r, 0)->accepted, 0);
+        fake_tier_start_round(r->tier, "2", MODEL);
+        rig_await(r, &r->heard.task_count, 2);
+        rig_upload_update(r);
+        rig_announce(r, "2", "RECEIVED " UPDATE);
+        assert_int_equal(rig_report(r, 1)->accepted, 1);
+        fedn_free(data);
+        rig_free(r);
+    }
+}
+
 static void an_upload_that_hangs_gives_way_to_the_next_try(void **state)
 {
     rig *r = rig_in_round();
@@ -171,6 +207,7 @@ int main(void)
         cmocka_unit_test(an_order_that_makes_no_sense_is_answered_by_a_report),
         cmocka_unit_test(a_rule_that_is_not_known_fails_the_round),
         cmocka_unit_test(a_client_that_comes_back_gets_its_task_again),
+        cmocka_unit_test(a_damaged_update_is_refused_and_costs_only_its_round),
         cmocka_unit_test(an_upload_that_hangs_gives_way_to_the_next_try),
         cmocka_unit_test(a_port_in_use_is_named_with_its_property),
         cmocka_unit_test(a_directory_in_use_is_named),

@@ -69,32 +69,6 @@ static void health_and_state_answer_at_once(void **state)
     free(health);
 }
 
-static void a_pushed_model_is_listed_and_comes_back_unchanged(void **state)
-{
-    reducer_rig *rig = *state;
-    char *id = reducer_rig_push(rig, 1.5f);
-    char path[128];
-
-    json_t *list = get(rig, "api/v1/models?name=seed", 200);
-    const json_t *model = json_array_get(json_object_get(list, "result"), 0);
-    assert_string_equal(text(model, "model_id"), id);
-    assert_string_equal(text(model, "model"), id);
-    assert_true(json_is_null(json_object_get(model, "parent_model")));
-    assert_non_null(strstr(text(model, "committed_at"), " GMT"));
-    json_decref(list);
-    /* the first model says what the active helper is */
-    json_t *helper = get(rig, "api/v1/helpers/active", 200);
-    assert_string_equal(json_string_value(helper), "numpyhelper");
-    json_decref(helper);
-    snprintf(path, sizeof path, "api/v1/models/%s/download", id);
-    char *data = reducer_rig_text(rig, path, 200);
-    assert_memory_equal(data, "PK", 2);
-    free(data);
-    json_decref(get(rig, "api/v1/models/00000000-0000-4000-8000-000000000000/download", 404));
-    json_decref(get(rig, "api/v1/models/..%2f..%2fstore.db/download", 404));
-    free(id);
-}
-
 static void helpers_are_set_by_name(void **state)
 {
     reducer_rig *rig = *state;
@@ -396,7 +370,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(every_kind_has_the_five_standard_routes),
         RIG_TEST(health_and_state_answer_at_once),
-        RIG_TEST(a_pushed_model_is_listed_and_comes_back_unchanged),
         RIG_TEST(helpers_are_set_by_name),
         RIG_TEST(sessions_are_checked_when_they_are_made),
         RIG_TEST(a_session_as_fedns_tools_make_it_is_taken),
