@@ -43,6 +43,10 @@ static fedn_status set_programs(const cli_line *cli, fedn_client *client, runner
         any = 1;
         rc = runner_split(text, &programs[i], err);
         if (rc == FEDN_OK)
+            rc = runner_find(programs[i], err);
+        if (rc != FEDN_OK)
+            rc = cli_error(err, rc, "--%s: %s", kinds[i].option, err->message);
+        if (rc == FEDN_OK)
             rc = kinds[i].set(client, kinds[i].run, programs[i]);
     }
     if (rc == FEDN_OK && !any)

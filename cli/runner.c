@@ -11,11 +11,12 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORDS = 256, EXTRA_ENV = 8, LAST_LINE = 320, KILL_AFTER_MS = 5000 };
+enum { WORDS = 256, EXTRA_ENV = 8, LAST_LINE = 320, KILL_AFTER_MS = 5000, PATH_BYTES = 4096 };
 
 extern char **environ;
 
@@ -72,6 +73,31 @@ fedn_status runner_split(const char *text, runner_command **ret, fedn_error *err
     }
     *ret = command;
     return FEDN_OK;
+}
+
+static int32_t may_run(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
+}
+
+fedn_status runner_find(const runner_command *command, fedn_error *err)
+{
+    const char *program = command->words[0];
+    const char *path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe) */
+    int32_t found = strchr(program, '/') != NULL && may_run(program);
+
+    for (const char *at = path ? path : "/bin:/usr/bin"; at && !found && !strchr(program, '/');) {
+        char file[PATH_BYTES];
+        int length = (int)strcspn(at, ":");
+        int bytes = snprintf(file, sizeof file, "%.*s%s%s", length, at, length ? "/" : "", program);
+        found = bytes < (int)sizeof file && may_run(file);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return found ? FEDN_OK
+                 : cli_error(err, FEDN_ERR_NOT_FOUND, "there is no program %.200s that may be run",
+                             program);
 }
 
 void runner_free(runner_command *command)

@@ -2,6 +2,7 @@
  * Files over HTTP: sent as a form, and fetched whole or not at all. */
 #include "http/client.h"
 
+#include "core/blob.h"
 #include "core/error.h"
 #include "core/fs.h"
 #include "http/transfer.h"
@@ -24,10 +25,11 @@ fedn_status fedn__http_send_file(fedn__http_client *client, const fedn__http_cal
                                .fields = fields,
                                .progress = progress,
                                .user_data = user_data};
-    uint64_t bytes = 0;
+    fedn__blob *file = NULL;
 
     *ret_body = NULL;
-    fedn_status rc = fedn__fs_size(path, &bytes, err);
+    fedn_status rc = fedn__blob_from_file(path, &file, err); /* before anybody is dialled */
+    fedn__blob_unref(file);
     if (rc != FEDN_OK)
         return rc;
     rc = fedn__transfer_run(&transfer, err);

@@ -99,6 +99,12 @@ run 2 status now
 complains '"now" is too much'
 run 2 client start --client-name x
 complains "--train, --validate or --predict"
+run 3 client start --train "/nowhere/train.sh --fast"
+complains "no program /nowhere/train.sh"
+run 3 client start --validate /proc/version
+complains "no program /proc/version"
+run 3 client start --predict no-such-program
+complains "--predict: there is no program no-such-program"
 run 2 client start --train "sh -c 'unclosed"
 complains "a quote is not closed"
 run 2 model list --limit many
@@ -208,6 +214,8 @@ run 0 model push "$dir/model.npz" --name seed --format numpyhelper
 says 11f1f5a0-58a4-4ad9-8f6c-51b1f1a4d0aa
 run 0 model push "$dir/model.npz" --json
 is_json
+run 2 model push "$dir"
+complains "$dir is not a regular file"
 run 3 model push "$dir/absent.npz"
 complains absent.npz
 cd "$dir" || exit 1

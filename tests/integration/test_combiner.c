@@ -192,7 +192,8 @@ static void a_directory_in_use_is_named(void **state)
 
     (void)state;
     assert_ok(fedn_combiner_new(config, &second, &err), &err);
-    assert_fails(fedn_combiner_start(second, &err), FEDN_ERR_STATE, &err, "in_use_by_process");
+    assert_fails(fedn_combiner_start(second, &err), FEDN_ERR_STATE, &err,
+                 "combiner.state_dir in_use_by_process");
     fedn_combiner_free(second);
     fedn_config_free(config);
     rig_free(r);

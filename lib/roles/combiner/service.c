@@ -207,6 +207,8 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
                                                .message = fedn__combiner_from_above};
 
     fedn_status rc = fedn__shelf_open(o->state_dir, &limits, &service->shelf, err);
+    if (rc != FEDN_OK)
+        rc = fedn__error_prefix(err, rc, "combiner.state_dir");
     if (rc == FEDN_OK)
         rc = fedn__loop_new("fedn-combiner", service->log, &service->loop, err);
     if (rc == FEDN_OK)

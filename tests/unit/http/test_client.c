@@ -213,7 +213,7 @@ static void file_is_fetched_whole_or_not_at_all(void **state)
     fedn__free(part);
 }
 
-static void absent_file_is_not_sent(void **state)
+static void what_is_no_file_is_not_sent(void **state)
 {
     site *s = *state;
     char url[SITE_URL];
@@ -225,6 +225,9 @@ static void absent_file_is_not_sent(void **state)
     assert_fails(fedn__http_send_file(s->client, &call, "/nonexistent/file", NULL, NULL, NULL,
                                       &status, &body, &err),
                  FEDN_ERR_NOT_FOUND, &err, "/nonexistent/file");
+    assert_fails(
+        fedn__http_send_file(s->client, &call, "/proc", NULL, NULL, NULL, &status, &body, &err),
+        FEDN_ERR_INVALID, &err, "/proc regular_file");
 }
 
 /* The server's side allocates as well, so a failure may show as its 500 or as a broken connection:
@@ -259,7 +262,7 @@ int main(void)
         CASE(bad_calls_are_refused),         CASE(silence_times_out_and_the_error_holds_no_secret),
         CASE(cancel_ends_a_call_that_waits), CASE(tls_against_plain_http_is_an_error),
         CASE(redirects_stay_on_the_host),    CASE(file_is_fetched_whole_or_not_at_all),
-        CASE(absent_file_is_not_sent),       CASE(every_failed_allocation_is_survived),
+        CASE(what_is_no_file_is_not_sent),   CASE(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
