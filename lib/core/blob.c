@@ -15,6 +15,7 @@
 
 struct fedn__blob {
     atomic_uint refs;
+    atomic_uint uses;
     int fd; /* -1: in memory */
     uint64_t bytes;
     void *memory; /* owned, when in memory */
@@ -28,6 +29,7 @@ static fedn__blob *blob_new(uint64_t bytes)
     if (!blob)
         return NULL;
     atomic_init(&blob->refs, 1);
+    atomic_init(&blob->uses, 0);
     blob->fd = -1;
     blob->bytes = bytes;
     pthread_mutex_init(&blob->map_mutex, NULL);
@@ -152,6 +154,29 @@ fedn_status fedn__blob_map(fedn__blob *blob, const uint8_t **ret, fedn_error *er
     *ret = blob->map;
     pthread_mutex_unlock(&blob->map_mutex);
     return rc;
+}
+
+void fedn__blob_forget(fedn__blob *blob, uint64_t from, uint64_t to)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    from = (from + page - 1) / page * page;
+    to = to < blob->bytes ? to : blob->bytes;
+    pthread_mutex_lock(&blob->map_mutex);
+    if (blob->map && from < to)
+        (void)madvise((uint8_t *)blob->map + from, (size_t)(to - from), MADV_DONTNEED);
+    pthread_mutex_unlock(&blob->map_mutex);
+}
+
+void fedn__blob_use(fedn__blob *blob)
+{
+    atomic_fetch_add_explicit(&blob->uses, 1, memory_order_relaxed);
+}
+
+void fedn__blob_rest(fedn__blob *blob)
+{
+    if (atomic_fetch_sub_explicit(&blob->uses, 1, memory_order_acq_rel) == 1)
+        fedn__blob_forget(blob, 0, blob->bytes);
 }
 
 fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,

@@ -25,6 +25,12 @@ uint64_t fedn__blob_bytes(const fedn__blob *blob);
 int fedn__blob_fd(const fedn__blob *blob);
 /* The bytes in place: a file is mapped at the first call (thread-safe) and stays mapped. */
 fedn_status fedn__blob_map(fedn__blob *blob, const uint8_t **ret, fedn_error *err);
+/* Leaves what is mapped of [from, to) to the page cache; what is read again is mapped again. */
+void fedn__blob_forget(fedn__blob *blob, uint64_t from, uint64_t to);
+/* Between the two, what has been read of the mapping stays; when the last use is over, all of it is
+ * forgotten. Any thread. */
+void fedn__blob_use(fedn__blob *blob);
+void fedn__blob_rest(fedn__blob *blob);
 /* Copies out [offset, offset + bytes): pread for a file, which leaves RSS alone. FEDN_ERR_FORMAT
  * when the range is outside. Any thread. */
 fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,

@@ -34,6 +34,9 @@
 #define FEDN__LIMIT_STATUS_TEXT    1024              /* text of the status that ends a call */
 #define FEDN__LIMIT_METADATA_VALUE 8192              /* one value of a call's metadata */
 #define FEDN__LIMIT_MEMORY_MODEL   (256 * FEDN__KIB) /* held in memory; a larger one in a file */
+#define FEDN__LIMIT_TURNS          8                 /* uploads let in at once, or two fast ones */
+#define FEDN__LIMIT_TURN_FAST      (512 * FEDN__KIB) /* what a fast one moves in an interval */
+#define FEDN__LIMIT_TURN_MS        50                /* such an interval */
 #define FEDN__LIMIT_STALL_MS       600000            /* a model transfer that does not move */
 
 /* texts from peers */

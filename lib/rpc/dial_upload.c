@@ -5,7 +5,21 @@
 #include "rpc/dialling.h"
 #include "rpc/transferring.h"
 
+#define FORGET_BYTES (8 * FEDN__MIB) /* of a file, at a time */
+
 static void go_on(fedn__transfer *transfer);
+
+/* What has been sent need not be in our memory. */
+static void forget(fedn__transfer *transfer, uint64_t least)
+{
+    uint64_t held = (uint64_t)transfer->ahead * FEDN__LIMIT_CHUNK_BYTES;
+    uint64_t sent = transfer->bytes > held ? transfer->bytes - held : 0;
+
+    if (sent < transfer->forgotten + least)
+        return;
+    fedn__blob_forget(transfer->blob, transfer->forgotten, sent);
+    transfer->forgotten = sent;
+}
 
 static void on_sent(fedn__stream *stream, void *user_data)
 {
@@ -14,6 +28,7 @@ static void on_sent(fedn__stream *stream, void *user_data)
     (void)stream;
     transfer->ahead--;
     fedn__transfer_moved(transfer);
+    forget(transfer, FORGET_BYTES);
     go_on(transfer);
 }
 
@@ -43,6 +58,8 @@ static void go_on(fedn__transfer *transfer)
         }
     }
     if (rc == FEDN_OK && transfer->bytes == total) {
+        if (transfer->ahead == 0)
+            forget(transfer, 0);
         /* once: the queue takes nothing after its end, and then only `sent` of earlier chunks comes
          */
         rc = send_chunk(transfer, FEDN__MODEL_STATUS__OK, 0);

@@ -57,6 +57,7 @@ static void check_gone(download *down)
     if (down->call || down->busy)
         return;
     fedn__loop_timer_cancel(down->host->loop, &down->stall);
+    fedn__blob_rest(down->blob);
     (void)fedn__blob_unref(down->blob);
     fedn__free(down);
     fedn__server_release(server);
@@ -176,6 +177,7 @@ static fedn_status new_download(fedn__transfer_host *host, fedn__call *call, con
     down->call = call;
     down->server = fedn__call_server(call);
     down->blob = blob;
+    fedn__blob_use(blob);
     down->data = data;
     down->bytes = fedn__blob_bytes(blob);
     down->present = fedn__blob_fd(blob) < 0 ? down->bytes : 0;

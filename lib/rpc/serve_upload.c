@@ -16,6 +16,7 @@ struct fedn__upload {
     fedn__transfer_host *host;
     fedn__server *server;
     fedn__call *call; /* NULL once it has closed */
+    fedn__turn turn;
     fedn__timer stall;
     fedn__uuid uuid;
     char id[FEDN__UUID_TEXT]; /* empty until the first chunk */
@@ -31,6 +32,12 @@ struct fedn__upload {
 
 static void take_load(upload *up, fedn__load *load);
 
+static void ask(upload *up)
+{
+    up->turn.asked = 1;
+    fedn__call_read(up->call);
+}
+
 /* When neither the call nor the file has anything to come. Not to be touched after it. */
 static void check_gone(upload *up)
 {
@@ -43,6 +50,7 @@ static void check_gone(upload *up)
     if (up->next)
         up->next->link = up->link;
     host->upload_count--;
+    fedn__turns_leave(&host->turns, &up->turn);
     fedn__loop_timer_cancel(host->loop, &up->stall);
     fedn__load_done(&up->held);
     fedn__spool_done(&up->spool);
@@ -88,6 +96,7 @@ static void fail(upload *up, fedn_status status, const fedn_error *err)
     if (up->failed)
         return;
     up->failed = 1;
+    fedn__turns_leave(&up->host->turns, &up->turn);
     if (up->spooling) {
         fedn__spool_abandon(&up->spool, status, err);
         return;
@@ -113,7 +122,7 @@ static void spool_room(fedn__spool *spool)
     upload *up = FEDN__OWNER(spool, upload, spool);
 
     if (up->call && !up->whole && !up->failed)
-        fedn__call_read(up->call);
+        ask(up);
 }
 
 static void take_load(upload *up, fedn__load *load)
@@ -139,7 +148,7 @@ static void take_load(upload *up, fedn__load *load)
     if (up->whole)
         fedn__spool_commit(&up->spool);
     else if (room && up->call)
-        fedn__call_read(up->call);
+        ask(up);
 }
 
 /* Another upload of the same model may still run: its peer has perhaps gone unnoticed. It ends
@@ -224,7 +233,10 @@ static void on_chunk(fedn__call *call, const fedn__piece *pieces, uint64_t count
     load.count = chunk.data_count;
     load.bytes = chunk.data_bytes;
     fedn__call_take(call, &load.block);
+    fedn__turns_moved(&up->turn, load.bytes);
     up->whole = chunk.status == FEDN__MODEL_STATUS__OK;
+    if (up->whole)
+        fedn__turns_leave(&up->host->turns, &up->turn);
     take_load(up, &load);
 }
 
@@ -270,6 +282,18 @@ static void on_stall(fedn__timer *timer, void *user_data)
         fail(up, FEDN_ERR_TIMEOUT, &err);
 }
 
+/* It is its turn: from now on the peer must send. */
+static void on_turn(fedn__turn *turn)
+{
+    upload *up = FEDN__OWNER(turn, upload, turn);
+
+    /* its place in the heap is its own already */
+    (void)fedn__loop_timer_set(up->host->loop, &up->stall,
+                               fedn__clock_ns() + (int64_t)FEDN__LIMIT_STALL_MS * 1000000);
+    if (up->call && !up->failed)
+        ask(up);
+}
+
 void fedn__upload_open(void *service, fedn__call *call, const ProtobufCMessage *unused)
 {
     static const fedn__call_events events = {
@@ -294,6 +318,7 @@ void fedn__upload_open(void *service, fedn__call *call, const ProtobufCMessage *
     }
     up->host = host;
     up->call = call;
+    up->turn.go = on_turn;
     up->server = fedn__call_server(call);
     up->spool.loop = host->loop;
     up->spool.pool = host->pool;
@@ -310,5 +335,7 @@ void fedn__upload_open(void *service, fedn__call *call, const ProtobufCMessage *
     host->upload_count++;
     fedn__server_hold(up->server);
     fedn__call_set_events(call, &events, up);
-    fedn__call_read(call);
+    if (!host->turns.loop)
+        fedn__turns_init(&host->turns, host->loop);
+    fedn__turns_ask(&host->turns, &up->turn);
 }

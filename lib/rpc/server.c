@@ -16,7 +16,7 @@ enum {
     KEEPALIVE_MS = 60000,
     KEEPALIVE_TIMEOUT_MS = 30000,
     PING_INTERVAL_MS = 1000, /* clients of FEDn ping every 5 s, also while nothing flows */
-    ARGS = 10
+    ARGS = 11
 };
 
 static grpc_arg number(const char *key, int value)
@@ -37,7 +37,7 @@ static grpc_resource_quota *new_quota(void)
     return quota;
 }
 
-static void create(fedn__server *server)
+static void create(fedn__server *server, const fedn__server_options *options)
 {
     uint64_t largest = 0;
     grpc_resource_quota *quota = new_quota();
@@ -50,6 +50,7 @@ static void create(fedn__server *server)
             largest = server->rows[i].method.max_request_bytes;
     grpc_arg args[ARGS] = {
         number(GRPC_ARG_ALLOW_REUSEPORT, 0),
+        number(GRPC_ARG_HTTP2_BDP_PROBE, options->wide_windows),
         /* a small compressed message would be unpacked whole before any limit is looked at */
         number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE),
         number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)largest),
@@ -314,7 +315,7 @@ fedn_status fedn__server_new(fedn__loop *loop, const fedn__server_options *optio
     if (rc < 0)
         goto out;
     assert(server->rows);
-    create(server);
+    create(server, options);
     grpc_server_register_completion_queue(server->grpc, fedn__loop_queue(loop), NULL);
     rc = register_rows(server, err);
     if (rc == FEDN_OK)

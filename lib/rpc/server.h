@@ -36,6 +36,9 @@ typedef struct fedn__server_options {
     const char *key_pem;
     const char *client_ca_pem; /* demand client certificates */
     uint64_t max_connections;  /* peers with open calls; 0: as descriptors allow */
+    /* Receive windows grow with a sender's bandwidth and delay, to tens of MB each: for few senders
+     * and long lines. 0: one message a round trip, and no more than that in memory. */
+    int32_t wide_windows;
 } fedn__server_options;
 
 typedef struct fedn__call_events {

@@ -7,6 +7,7 @@
 #include "core/blob.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
+#include "rpc/turns.h"
 
 typedef struct fedn__transfer fedn__transfer;
 
@@ -60,6 +61,7 @@ typedef struct fedn__transfer_host {
     void *service;
     struct fedn__upload *uploads; /* private: those in progress */
     uint64_t upload_count;        /* private */
+    fedn__turns turns;            /* private */
 } fedn__transfer_host;
 
 /* The two rows of fedn.ModelService for a server's table; `host` outlives the server. */

@@ -29,6 +29,7 @@ struct fedn__transfer {
 
     /* upload */
     fedn__blob *blob;
+    uint64_t forgotten; /* what comes before is not in our memory any more */
     uint32_t ahead;
 
     /* download */

@@ -11,10 +11,12 @@
 #include "core/fs.h"
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,13 +135,32 @@ static void serve_combiner(int ready, void *arg)
     stay(ready, &port, 1);
 }
 
+/* All clients of all processes, so that large updates are sent at the same time. */
+static pthread_barrier_t *together;
+
+static void make_barrier(int clients)
+{
+    fedn_error err = {.message = "no shared memory"};
+    pthread_barrierattr_t shared;
+
+    together =
+        mmap(NULL, sizeof *together, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (together == MAP_FAILED)
+        die("mmap", &err);
+    pthread_barrierattr_init(&shared);
+    pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(together, &shared, (unsigned)clients);
+}
+
 static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
 {
     fedn_model *model = NULL;
 
     fedn_status rc = fedn_task_set_num_examples(task, 10, err);
-    if (rc == FEDN_OK && *(const int *)user_data > 0) /* large: no copy in memory */
+    if (rc == FEDN_OK && *(const int *)user_data > 0) { /* large: no copy in memory */
+        pthread_barrier_wait(together);
         return fedn_task_set_model_file(task, fedn_task_model_path(task), err);
+    }
     if (rc == FEDN_OK)
         rc = fedn_task_model(task, &model, err);
     return rc == FEDN_OK ? fedn_task_set_model(task, model, err) : rc;
@@ -284,7 +305,9 @@ static void start_all(const char *dir, const int *wanted, int32_t *http_port)
     fedn_control *control = NULL;
     must(fedn_control_new(config, &control, &err), "control", &err);
     for (int left = clients; left > 0; left -= wanted[TOGETHER]) {
-        fleet f = {.config = config, .clients = left < wanted[TOGETHER] ? left : wanted[TOGETHER]};
+        fleet f = {.config = config,
+                   .clients = left < wanted[TOGETHER] ? left : wanted[TOGETHER],
+                   .megabytes = wanted[MEGABYTES]};
         int32_t started = 0;
         spawn(serve_clients, &f, &started, 1);
     }
@@ -356,7 +379,9 @@ int main(int argc, char **argv)
         return 2;
     must(fedn__fs_temp_dir(NULL, "fedn-bench-", &dir, &err), "scratch", &err);
     path = fedn__fs_join(dir, "seed.npz");
+    setenv("TMPDIR", dir, 1); /* for what the clients leave when they are killed */
     write_seed(path, wanted[MEGABYTES]);
+    make_barrier(wanted[CLIENTS]);
     start_all(dir, wanted, &http_port);
     must(fedn_config_new(&config, &err), "config", &err);
     set(config, "control.url", "http://127.0.0.1:%d", (int)http_port);

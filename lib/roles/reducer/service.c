@@ -127,7 +127,8 @@ static fedn_status open_threads(fedn__reducer_service *service, fedn_error *err)
 
 static fedn_status listen_all(fedn__reducer_service *service, fedn_error *err)
 {
-    fedn__server_options grpc = {.listen = fedn__config_string(service->config, "reducer.listen")};
+    fedn__server_options grpc = {.listen = fedn__config_string(service->config, "reducer.listen"),
+                                 .wide_windows = 1};
     fedn__http_options http = {
         .listen = fedn__config_string(service->config, "reducer.http_listen"),
         .upload_dir = service->uploads,

@@ -6,6 +6,7 @@
 #include "core/fs.h"
 #include "core/thread.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -236,6 +237,39 @@ static fedn_status make_all_kinds(void *arg)
     return rc;
 }
 
+static void what_was_forgotten_is_read_again(void **state)
+{
+    (void)state;
+    enum { PAGES = 64, PAGE = 4096 };
+    static char text[PAGES * PAGE];
+    unsigned char resident[PAGES];
+    fedn_error err;
+    fedn__blob *blob = NULL;
+    const uint8_t *bytes = NULL;
+    uint64_t sum = 0;
+
+    memset(text, 7, sizeof text);
+    char *path = fedn__fs_join(scratch, "pages");
+    test_write_file(path, text, sizeof text);
+    assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
+    fedn__blob_forget(blob, 0, sizeof text); /* not mapped yet */
+    assert_ok(fedn__blob_map(blob, &bytes, &err), &err);
+    for (int round = 0; round < 2; round++) {
+        fedn__blob_use(blob);
+        fedn__blob_use(blob);
+        for (size_t i = 0; i < sizeof text; i++)
+            sum += bytes[i];
+        fedn__blob_rest(blob);
+        fedn__blob_forget(blob, PAGE + 1, UINT64_MAX);
+        fedn__blob_rest(blob);
+    }
+    assert_int_equal(sum, 2 * 7 * sizeof text);
+    /* in the page cache still */
+    assert_int_equal(mincore((void *)(uintptr_t)bytes, sizeof text, resident), 0);
+    fedn__blob_unref(blob);
+    fedn__free(path);
+}
+
 static void each_allocation_may_fail(void **state)
 {
     (void)state;
@@ -255,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_file_that_shrank_is_an_error_of_reading),
         cmocka_unit_test(being_shared_is_seen_by_the_last_holder),
         cmocka_unit_test(threads_map_one_file_together_and_the_last_releases_it),
+        cmocka_unit_test(what_was_forgotten_is_read_again),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
