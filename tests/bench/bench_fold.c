@@ -55,7 +55,7 @@ static double seconds_since(int64_t start_ns)
     return (double)(fedn__clock_ns() - start_ns) / 1e9;
 }
 
-static void write_update(const char *path, uint64_t elements, uint32_t seed)
+static void write_update(const char *path, const char *format, uint64_t elements, uint32_t seed)
 {
     fedn_model *model = NULL;
     fedn_error err;
@@ -70,7 +70,7 @@ static void write_update(const char *path, uint64_t elements, uint32_t seed)
             ((float *)data)[i] = (float)(int32_t)seed * 0x1p-31f;
         }
     }
-    must(fedn_model_save(model, path, "npz", &err), &err);
+    must(fedn_model_save(model, path, format, &err), &err);
     fedn_model_unref(model);
 }
 
@@ -114,6 +114,25 @@ static void bench_files(char *const *paths, const char *result, uint64_t element
            peak_mib(), before, (peak_mib() - before) * 1048576 / bytes);
     fedn_aggregator_free(aggregator);
     fedn__free(seconds);
+}
+
+/* As np.savez_compressed writes them, and with it FEDn's Python client. */
+static void bench_deflated(const char *path, uint64_t elements)
+{
+    double seconds[REPEATS];
+    fedn_aggregator *aggregator = NULL;
+    fedn_error err;
+
+    write_update(path, "npz-deflate", elements, 0);
+    must(fedn_aggregator_new("fedavg", NULL, &aggregator, &err), &err);
+    fold_file(aggregator, path);
+    for (uint32_t i = 0; i < REPEATS; i++) {
+        int64_t start = fedn__clock_ns();
+        fold_file(aggregator, path);
+        seconds[i] = seconds_since(start);
+    }
+    print_rates("further updates, deflated", seconds, REPEATS, (double)elements * 4);
+    fedn_aggregator_free(aggregator);
 }
 
 static void bench_loops(uint64_t elements)
@@ -179,13 +198,14 @@ int main(int argc, char **argv)
     must(fedn__fs_temp_dir(NULL, "fedn-bench-", &scratch, &err), &err);
     for (uint32_t i = 0; i < FILES; i++) {
         paths[i] = fedn__strf("%s/%u.npz", scratch, i);
-        write_update(paths[i], elements, i);
+        write_update(paths[i], "npz", elements, i);
     }
     result = fedn__strf("%s/result.npz", scratch);
     printf("%u updates of %llu MB float32\n", updates, (unsigned long long)megabytes);
     bench_loops(elements);
     reset_peak();
     bench_files(paths, result, elements, updates);
+    bench_deflated(paths[0], elements);
     for (uint32_t i = 0; i < FILES; i++)
         fedn__free(paths[i]);
     fedn__free(result);
