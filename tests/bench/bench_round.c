@@ -168,6 +168,7 @@ static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
 
 typedef struct fleet {
     fedn_config *config;
+    const char *dir;
     int clients;
     int megabytes;
 } fleet;
@@ -180,6 +181,7 @@ static void serve_clients(int ready, void *arg)
 
     for (; started < f->clients; started++) {
         fedn_client *client = NULL;
+        set(f->config, "client.state_dir", "%s/client-%d-%d", f->dir, (int)getpid(), (int)started);
         must(fedn_client_new(f->config, &client, &err), "client", &err);
         fedn_client_set_train(client, train, &f->megabytes);
         must(fedn_client_start(client, &err), "client", &err);
@@ -306,6 +308,7 @@ static void start_all(const char *dir, const int *wanted, int32_t *http_port)
     must(fedn_control_new(config, &control, &err), "control", &err);
     for (int left = clients; left > 0; left -= wanted[TOGETHER]) {
         fleet f = {.config = config,
+                   .dir = dir,
                    .clients = left < wanted[TOGETHER] ? left : wanted[TOGETHER],
                    .megabytes = wanted[MEGABYTES]};
         int32_t started = 0;
