@@ -335,7 +335,7 @@ void fedn__upload_open(void *service, fedn__call *call, const ProtobufCMessage *
     host->upload_count++;
     fedn__server_hold(up->server);
     fedn__call_set_events(call, &events, up);
-    if (!host->turns.loop)
+    if (host->upload_count == 1) /* the first: nothing of earlier ones is in it */
         fedn__turns_init(&host->turns, host->loop);
     fedn__turns_ask(&host->turns, &up->turn);
 }
