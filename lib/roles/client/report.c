@@ -14,11 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Above this the round's configuration travels in one place of an update, not in two. */
-#define CONFIG_TWICE_BYTES (32 * FEDN__KIB)
-
 /* Of an announcement that carries its update: names, ids and times; and beside a metric's name,
- * which at worst doubles when it is quoted, its value. A quoted configuration doubles as well. */
+ * which at worst doubles when it is quoted, its value. */
 enum { ANNOUNCEMENT_BYTES = 4096, METRIC_BYTES = 32 };
 
 #define TEXT(text) ((char *)(uintptr_t)(text)) /* protobuf-c's fields are not const */
@@ -181,14 +178,12 @@ static char *meta_text(const fedn_task *task, const fedn__timings *timings)
     json_t *meta = NULL;
     char *text = NULL;
 
+    /* the round's configuration is not quoted once more in here: it has a field of its own */
     if (training && json_object_set_new(training, "num_examples", number(task->num_examples)) == 0)
         meta = json_pack("{s:O, s:f, s:f, s:f}", "training_metadata", training, "processing_time",
                          task->processing_s, "fetch_model", timings->fetch_s, "upload_model",
                          timings->upload_s);
-    int32_t good = meta != NULL;
-    if (good && strlen(task->order->config) <= CONFIG_TWICE_BYTES)
-        good = json_object_set_new(meta, "config", json_string(task->order->config)) == 0;
-    if (good)
+    if (meta)
         text = fedn__json_text(meta);
     json_decref(training);
     json_decref(meta);
@@ -197,11 +192,8 @@ static char *meta_text(const fedn_task *task, const fedn__timings *timings)
 
 int32_t fedn__report_has_room(const fedn_task *task)
 {
-    uint64_t config = strlen(task->order->config);
-    uint64_t rest = config + ANNOUNCEMENT_BYTES;
+    uint64_t rest = strlen(task->order->config) + ANNOUNCEMENT_BYTES;
 
-    if (config <= CONFIG_TWICE_BYTES)
-        rest += 2 * config;
     for (uint32_t i = 0; i < task->metric_count; i++)
         rest += 2 * strlen(task->metrics[i].name) + METRIC_BYTES;
     return fedn__blob_bytes(task->update) + rest <= FEDN__LIMIT_CONTROL_BYTES;

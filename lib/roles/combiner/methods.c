@@ -148,15 +148,33 @@ static void heartbeat(void *service_data, fedn__call *call, const ProtobufCMessa
     fedn__combiner_service_drain(service);
 }
 
-/* What an update's meta and config say. Texts belong to `meta` and `config`. */
+/* What an update's meta and config say. Texts belong to `meta`, `config` and the plan. */
 typedef struct update_meta {
     json_t *meta;
     json_t *config;
+    const char *round_id;
+    const char *session_id;
     const char *failed; /* the client's own word for a failed training; NULL: it did not fail */
     double num_examples;
 } update_meta;
 
-static fedn_status read_meta(const Fedn__ModelUpdate *update, update_meta *ret, fedn_error *err)
+/* Most send what they were sent: what it says is known then. */
+static fedn_status read_config(const char *config, const fedn__round_plan *plan, update_meta *ret,
+                               fedn_error *err)
+{
+    if (plan->config && strcmp(config, plan->config) == 0) {
+        ret->round_id = plan->round_id;
+        ret->session_id = plan->session_id;
+        return FEDN_OK;
+    }
+    fedn_status rc = fedn__json_parse(config, strlen(config), 0, "config", &ret->config, err);
+    ret->round_id = fedn__json_string(ret->config, "round_id", NULL);
+    ret->session_id = fedn__json_string(ret->config, "session_id", NULL);
+    return rc;
+}
+
+static fedn_status read_meta(const Fedn__ModelUpdate *update, const fedn__round_plan *plan,
+                             update_meta *ret, fedn_error *err)
 {
     fedn_status rc =
         fedn__json_parse(update->meta, strlen(update->meta), 0, "meta", &ret->meta, err);
@@ -169,7 +187,7 @@ static fedn_status read_meta(const Fedn__ModelUpdate *update, update_meta *ret, 
     const char *config =
         *update->config ? update->config : fedn__json_string(ret->meta, "config", NULL);
     if (config) {
-        rc = fedn__json_parse(config, strlen(config), 0, "config", &ret->config, err);
+        rc = read_config(config, plan, ret, err);
         if (rc != FEDN_OK)
             return rc;
     }
@@ -211,7 +229,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
     fedn_error upload_err = {0};
     int64_t now = fedn__clock_ms();
 
-    fedn_status rc = read_meta(update, &meta, &meta_err);
+    fedn_status rc =
+        read_meta(update, fedn__combiner_engine_plan(service->engine), &meta, &meta_err);
     fedn_status uploaded =
         meta.failed ? FEDN_OK : receive(service, held, &update->model, &upload_err);
     if (uploaded == FEDN_OK)
@@ -220,8 +239,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,
                                .model_id = update->model_id,
-                               .round_id = fedn__json_string(meta.config, "round_id", NULL),
-                               .session_id = fedn__json_string(meta.config, "session_id", NULL),
+                               .round_id = meta.round_id,
+                               .session_id = meta.session_id,
                                .num_examples = meta.num_examples,
                                .meta_error = rc == FEDN_OK ? NULL : meta_err.message,
                                .upload_error = uploaded == FEDN_OK ? NULL : upload_err.message};
