@@ -80,22 +80,30 @@ static void training_with_tensors_sends_update_and_metrics(void **state)
     rig_done(&r);
 }
 
+static const int32_t own_ways[] = {WITH_BYTES, WITH_OWN_FILE, WITH_FILE_ELSEWHERE};
+
+/* A combiner that takes updates up to so many bytes inside of announcements has asked. */
+static void train_in_way(rig *r, int32_t how, uint32_t inline_bytes)
+{
+    rig_init(r);
+    rig_put_model(r, MODEL_A, 3);
+    r->how = how;
+    if (inline_bytes)
+        fake_combiner_inline(r->combiner, inline_bytes);
+    rig_start(r);
+    fake_combiner_task(r->combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+}
+
 static void training_with_bytes_and_files_uploads_them_as_they_are(void **state)
 {
-    static const int32_t ways[] = {WITH_BYTES, WITH_OWN_FILE, WITH_FILE_ELSEWHERE};
-
     (void)state;
     for (uint32_t i = 0; i < 3; i++) {
         rig r;
-        rig_init(&r);
-        rig_put_model(&r, MODEL_A, 3);
-        r.how = ways[i];
-        rig_start(&r);
-        fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+        train_in_way(&r, own_ways[i], 0);
         const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
         assert_true(fabsf(uploaded_value(&r, update) - 3) < 1e-6F);
         char *path = fedn__fs_join(r.dir, "trained.npz");
-        assert_int_equal(access(path, F_OK) == 0, ways[i] == WITH_FILE_ELSEWHERE);
+        assert_int_equal(access(path, F_OK) == 0, own_ways[i] == WITH_FILE_ELSEWHERE);
         fedn__free(path);
         rig_done(&r);
     }
@@ -152,17 +160,10 @@ static void a_small_model_comes_and_goes_without_a_transfer(void **state)
 
 static void every_kind_of_update_travels_if_it_is_small(void **state)
 {
-    static const int32_t ways[] = {WITH_BYTES, WITH_OWN_FILE, WITH_FILE_ELSEWHERE};
-
     (void)state;
     for (uint32_t i = 0; i < 3; i++) {
         rig r;
-        rig_init(&r);
-        rig_put_model(&r, MODEL_A, 3);
-        r.how = ways[i];
-        fake_combiner_inline(r.combiner, 100000);
-        rig_start(&r);
-        fake_combiner_task(r.combiner, TRAIN, "c1", MODEL_A, ROUND_1);
+        train_in_way(&r, own_ways[i], 100000);
         const json_t *update = fake_combiner_wait(r.combiner, "SendModelUpdate", 0);
         assert_true(fabsf(uploaded_value(&r, update) - 3) < 1e-6F);
         assert_int_equal(fake_combiner_uploads(r.combiner), 0);

@@ -23,19 +23,6 @@ typedef struct behaviour {
 
 enum { SOUND, FAILS, NOT_FINITE, OTHER_SHAPE, NO_MODEL, HANGS };
 
-static fedn_model *make_model(uint64_t elements, float value)
-{
-    fedn_error err;
-    fedn_model *model = NULL;
-    void *data = NULL;
-
-    assert_ok(fedn_model_new(&model, &err), &err);
-    assert_ok(fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, &err), &err);
-    for (uint64_t i = 0; i < elements; i++)
-        ((float *)data)[i] = value;
-    return model;
-}
-
 static fedn_status wait_for_cancel(fedn_task *task, behaviour *b, fedn_error *err)
 {
     struct pollfd cancelled = {.fd = fedn_task_cancel_fd(task), .events = POLLIN};
@@ -62,8 +49,8 @@ static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
     if (rc != FEDN_OK)
         return rc;
     float base = ((const float *)fedn_model_data(global, 0))[0];
-    fedn_model *model = make_model(b->fault == OTHER_SHAPE ? ELEMENTS + 1 : ELEMENTS,
-                                   b->fault == NOT_FINITE ? INFINITY : base + b->add);
+    fedn_model *model = network_model(b->fault == OTHER_SHAPE ? ELEMENTS + 1 : ELEMENTS,
+                                      b->fault == NOT_FINITE ? INFINITY : base + b->add);
     rc = fedn_task_set_num_examples(task, b->weight, err);
     if (rc == FEDN_OK)
         rc = fedn_task_set_metric(task, "loss", 0.25, err);
@@ -88,7 +75,7 @@ static void add_client(network *net, const char *id, behaviour *b)
 
 static void push_zero(network *net)
 {
-    fedn_model *seed = make_model(ELEMENTS, 0);
+    fedn_model *seed = network_model(ELEMENTS, 0);
 
     fedn_free(network_push(net, seed));
     fedn_model_unref(seed);

@@ -21,25 +21,12 @@ typedef struct peer {
     raw_stream *stream;
 } peer;
 
-static fedn_model *make_model(uint64_t elements, float value)
-{
-    fedn_error err;
-    fedn_model *model = NULL;
-    void *data = NULL;
-
-    assert_ok(fedn_model_new(&model, &err), &err);
-    assert_ok(fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, &err), &err);
-    for (uint64_t i = 0; i < elements; i++)
-        ((float *)data)[i] = value;
-    return model;
-}
-
 /* As bytes; fedn_free() them. */
 static uint8_t *encode(uint64_t elements, float value, uint64_t *ret_bytes)
 {
     fedn_error err;
     void *bytes = NULL;
-    fedn_model *model = make_model(elements, value);
+    fedn_model *model = network_model(elements, value);
 
     assert_ok(fedn_model_encode(model, "npz", &bytes, ret_bytes, &err), &err);
     fedn_model_unref(model);
@@ -48,7 +35,7 @@ static uint8_t *encode(uint64_t elements, float value, uint64_t *ret_bytes)
 
 static void push(network *net, uint64_t elements)
 {
-    fedn_model *seed = make_model(elements, 0);
+    fedn_model *seed = network_model(elements, 0);
 
     fedn_free(network_push(net, seed));
     fedn_model_unref(seed);
@@ -238,8 +225,8 @@ static fedn_status add_one(fedn_task *task, fedn_error *err, void *user_data)
     fedn_status rc = fedn_task_model(task, &global, err);
     if (rc != FEDN_OK)
         return rc;
-    fedn_model *trained = make_model(fedn_model_elements(global, 0),
-                                     ((const float *)fedn_model_data(global, 0))[0] + 1);
+    fedn_model *trained = network_model(fedn_model_elements(global, 0),
+                                        ((const float *)fedn_model_data(global, 0))[0] + 1);
     rc = fedn_task_set_model(task, trained, err);
     if (rc == FEDN_OK)
         rc = fedn_task_set_num_examples(task, 1, err);

@@ -203,6 +203,19 @@ void network_await_combiners(network *net, uint32_t count)
         fail_msg("watching: %d %s", (int)rc, err.message);
 }
 
+fedn_model *network_model(uint64_t elements, float value)
+{
+    fedn_error err;
+    fedn_model *model = NULL;
+    void *data = NULL;
+
+    assert_ok(fedn_model_new(&model, &err), &err);
+    assert_ok(fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, &err), &err);
+    for (uint64_t i = 0; i < elements; i++)
+        ((float *)data)[i] = value;
+    return model;
+}
+
 char *network_push(network *net, fedn_model *model)
 {
     fedn_error err;

@@ -38,6 +38,8 @@ void network_await_combiners(network *net, uint32_t count);
 /* Waits until so many clients are active at the combiners. */
 void network_await_clients(network *net, uint32_t count);
 
+/* One tensor "0" of so many float32 of this value. */
+fedn_model *network_model(uint64_t elements, float value);
 /* Pushes a model; its id, free with fedn_free(). */
 char *network_push(network *net, fedn_model *model);
 /* Creates and starts a session; extra is JSON members for its session_config, "" for none. The id,

@@ -3,7 +3,6 @@
 #include "rig.h"
 
 #include "core/limits.h"
-#include "core/owner.h"
 #include "rpc/turns.h"
 
 enum { MANY = 40 };
