@@ -105,6 +105,7 @@ static void reset(void *of)
     fedavg *self = of;
 
     self->filled = 0;
+    fedn__forget_pages(self->pages, self->bytes);
 }
 
 /* A read that fails now leaves some sums with the update and some without it. */

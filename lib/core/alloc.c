@@ -183,6 +183,12 @@ void fedn__free_pages(void *memory, uint64_t bytes)
         munmap(memory, (size_t)bytes);
 }
 
+void fedn__forget_pages(void *memory, uint64_t bytes)
+{
+    if (memory && bytes >= HUGE_PAGE)
+        madvise(memory, (size_t)bytes, MADV_DONTNEED);
+}
+
 void fedn_tune_process(void)
 {
     /* Without both settings glibc returns every large freed block to the kernel, and faulting it in

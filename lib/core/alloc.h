@@ -22,6 +22,8 @@ int64_t fedn__alloc_outstanding(void);
  * kernel or the C library whatever fedn_alloc_set() says; `bytes` must be given back unchanged. */
 void *fedn__alloc_pages(uint64_t bytes);
 void fedn__free_pages(void *memory, uint64_t bytes);
+/* What they hold is no longer needed: large ones take no memory until they are written again. */
+void fedn__forget_pages(void *memory, uint64_t bytes);
 
 /* Tests: the nth allocation from now (1 is the next) fails, once; 0 switches it off. Returns how
  * many allocations were asked for since the last call. */
