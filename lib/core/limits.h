@@ -42,6 +42,7 @@
 /* texts from peers */
 #define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */
 #define FEDN__LIMIT_ID_BYTES   63   /* round ids, client ids */
+#define FEDN__DIGEST_BYTES     16   /* XXH3-128 */
 #define FEDN__LIMIT_TEXT_BYTES 4096 /* a reason, a status line */
 #define FEDN__LIMIT_JSON_DEPTH 32   /* nesting */
 

@@ -250,7 +250,8 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
                                               fedn__id_fn ids, void *ids_data)
 {
     /* twice per client of a round: room for its end is made here, see engine_state.h */
-    uint32_t actions = engine->roster.online * (count_waiting(engine, model_id) + 2) + 8;
+    uint32_t actions = engine->roster.online * (count_waiting(engine, model_id) + 2) + 8 +
+                       (engine->restored ? 2 * engine->asked_count : 0);
 
     if (fedn__combiner_state_begin(engine, actions) != FEDN_OK)
         return FEDN_ERR_NOMEM;
@@ -286,7 +287,8 @@ int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine)
 {
     const fedn__participant *oldest = fedn__roster_oldest(&engine->roster);
     int64_t expiry = oldest ? oldest->last_seen_ms + engine->settings.liveness_ms + 1 : INT64_MAX;
-    int32_t timed = engine->state == ROUND_FETCHING || engine->state == ROUND_COLLECTING;
+    int32_t timed =
+        (engine->state == ROUND_FETCHING && !engine->restored) || engine->state == ROUND_COLLECTING;
     int64_t round = timed ? engine->deadline_ms : INT64_MAX;
 
     return expiry < round ? expiry : round;
@@ -316,5 +318,5 @@ const fedn__roster *fedn__combiner_engine_roster(const fedn__combiner_engine *en
 
 int32_t fedn__combiner_engine_is_idle(const fedn__combiner_engine *engine)
 {
-    return engine->state == ROUND_NONE;
+    return engine->state == ROUND_NONE || engine->state == ROUND_REPORTED;
 }

@@ -31,19 +31,28 @@ typedef struct fedn__combiner_action {
     const char *text;             /* a reason or a model id */
     uint64_t token;               /* stream or call */
     const fedn__model_task *task; /* of a task; NULL: to train by _plan() */
-    int32_t ok;                   /* of a reply: the update counts */
+    int32_t ok;                   /* of a reply: FEDN__REPLY_...; of BEGIN: see there */
 } fedn__combiner_action;
 
 enum {
+    FEDN__REPLY_REFUSED,
+    FEDN__REPLY_COUNTED,
+    FEDN__REPLY_LATER /* nothing has happened: it may be announced again */
+};
+
+enum {
     FEDN__COMBINER_FETCH_MODEL = 1, /* text: model id; answer with _model_ready() */
-    FEDN__COMBINER_BEGIN,           /* start aggregating _plan(); failure: _begin_failed() */
+    FEDN__COMBINER_BEGIN,     /* start aggregating _plan(); failure: _begin_failed(). ok: it goes on
+                                 after a restart; else it and those asked go into the journal */
     FEDN__COMBINER_SEND_TASK, /* to client->stream, task client->task_id of _plan(), or action.task
                                */
     FEDN__COMBINER_FOLD,      /* client->update_id; answer with _folded() */
-    FEDN__COMBINER_REPLY,     /* call token: ok, or refused with text */
+    FEDN__COMBINER_JOURNAL,   /* client's update is to outlive this process; then _journaled() */
+    FEDN__COMBINER_REPLY,     /* call token: ok, see there; refused or later: with text */
     FEDN__COMBINER_DROP_UPDATE, /* text: update id whose file is of no use */
     FEDN__COMBINER_SAVE,        /* partial to disk and up; answer with _saved() */
-    FEDN__COMBINER_ABANDON,     /* the round was cancelled: forget its aggregate */
+    FEDN__COMBINER_ABANDON,     /* the round was cancelled: forget its aggregate and journal */
+    FEDN__COMBINER_FORGET,      /* the tier above has the report: the journal is of no use */
     FEDN__COMBINER_REPORT,      /* round is over: outcomes in _clients(), text: error or NULL */
     FEDN__COMBINER_PROGRESS,    /* _counts() changed */
     FEDN__COMBINER_ROSTER,      /* client->online changed */
@@ -70,6 +79,7 @@ typedef struct fedn__announcement {
     const char *round_id;   /* NULL: not said */
     const char *session_id; /* NULL: not said */
     double num_examples;
+    const uint8_t *digest;  /* of its bytes; NULL: there are none */
     const char *meta_error; /* what is wrong with what it says; NULL: nothing. The client is done */
     const char *upload_error; /* why there is no file; NULL: there is. Nothing has happened yet */
 } fedn__announcement;
@@ -108,6 +118,9 @@ fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t 
 fedn_status fedn__combiner_engine_folded(fedn__combiner_engine *engine, int64_t now_ms,
                                          const char *client_id, const char *update_id,
                                          const char *error);
+/* The update that JOURNAL was about is on disk. */
+fedn_status fedn__combiner_engine_journaled(fedn__combiner_engine *engine, int64_t now_ms,
+                                            const char *client_id, const char *update_id);
 /* The client's callback failed; task_id may be NULL for clients that do not say. */
 fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int64_t now_ms,
                                               const char *client_id, const char *task_id,
@@ -115,10 +128,29 @@ fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int
 /* error NULL: the partial is with the tier above. */
 fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t now_ms,
                                         const char *round_id, const char *error);
+/* The tier above has stored the report of this round. */
+fedn_status fedn__combiner_engine_report_taken(fedn__combiner_engine *engine, const char *round_id);
 /* An announcing call went away before its answer. */
 void fedn__combiner_engine_call_gone(fedn__combiner_engine *engine, const char *client_id,
                                      uint64_t call);
 fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t now_ms);
+
+/* What a journal says of a client that was asked before a restart. */
+typedef struct fedn__restored_client {
+    const char *client_id;
+    const char *name;
+    const char *task_id;
+    const char *update_id; /* accepted; NULL: not yet */
+    uint8_t digest[FEDN__DIGEST_BYTES];
+    double num_examples;
+} fedn__restored_client;
+
+/* Goes on with a round after a restart, first of all events: those that are not accepted may still
+ * answer, those that are count again. Takes over the plan's texts; `clients` with those first that
+ * are accepted, in that order. Its time begins anew. */
+fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t now_ms,
+                                          fedn__round_plan *plan,
+                                          const fedn__restored_client *clients, uint32_t count);
 
 int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine);
 int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner_action *ret);

@@ -43,16 +43,6 @@ void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participa
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
 }
 
-static void reply(fedn__combiner_engine *engine, uint64_t call, int32_t ok, const char *text)
-{
-    if (call == 0)
-        return;
-    fedn__combiner_action *action = fedn__combiner_state_act(engine, FEDN__COMBINER_REPLY);
-    action->token = call;
-    action->ok = ok;
-    action->text = text;
-}
-
 /* Nobody takes part any more; the plan stays for what still refers to it. */
 static void forget_clients(fedn__combiner_engine *engine)
 {
@@ -61,6 +51,7 @@ static void forget_clients(fedn__combiner_engine *engine)
         client->outcome = FEDN__OUTCOME_NONE;
         client->reply = 0;
         client->update_id[0] = 0;
+        client->stored = 0;
         client->reason[0] = 0;
     }
     engine->asked_count = 0;
@@ -77,7 +68,7 @@ static void dismiss(fedn__combiner_engine *engine, const char *why, int64_t now_
         if (client->outcome != FEDN__OUTCOME_CHECKING)
             continue;
         fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
-        reply(engine, client->reply, 0, why);
+        fedn__combiner_state_reply(engine, client->reply, 0, why);
         client->reply = 0;
     }
 }
@@ -100,6 +91,7 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
         dismiss(engine, CANCELLED, now_ms);
         fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
+    engine->restored = 0;
     forget_clients(engine);
     fedn__round_plan_done(&engine->plan);
     engine->plan = *plan;
@@ -146,6 +138,7 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     client->reply = 0;
     client->num_examples = 0;
     client->update_id[0] = 0;
+    client->stored = 0;
     client->reason[0] = 0;
     ids(client->task_id, ids_data);
     fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
@@ -175,6 +168,10 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
         give_up(engine, error);
         return FEDN_OK;
     }
+    if (engine->restored) {
+        fedn__combiner_state_resume(engine, now_ms);
+        return FEDN_OK;
+    }
     if (room_for_asked(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     uint32_t active = 0;
@@ -189,7 +186,7 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
         return FEDN_OK;
     }
     engine->state = ROUND_COLLECTING;
-    fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN);
+    (void)fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN);
     for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
          client = client->newer)
         if (client->online && fedn__selection_has(&engine->plan.selected, client->id))
@@ -212,162 +209,11 @@ fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, in
     return FEDN_OK;
 }
 
-/* Why an announced update cannot count, before its file is looked at; NULL if it may. */
-static const char *objection(fedn__combiner_engine *engine, const fedn__announcement *said,
-                             const fedn__participant *client)
-{
-    char *text = engine->text;
-    const fedn__round_plan *plan = &engine->plan;
-
-    if (engine->state != ROUND_COLLECTING) {
-        fedn__combiner_state_text(text, "no round is collecting updates (round %s is over)",
-                                  said->round_id ? said->round_id : "?");
-        return text;
-    }
-    if (said->round_id && strcmp(said->round_id, plan->round_id) != 0) {
-        fedn__combiner_state_text(text, "round %s is over, round %s is running", said->round_id,
-                                  plan->round_id);
-        return text;
-    }
-    if (said->session_id && strcmp(said->session_id, plan->session_id) != 0) {
-        fedn__combiner_state_text(text, "session %s is not the running one", said->session_id);
-        return text;
-    }
-    if (!client || client->outcome == FEDN__OUTCOME_NONE) {
-        fedn__combiner_state_text(text, "client %s was not asked in round %s", said->client_id,
-                                  plan->round_id);
-        return text;
-    }
-    if (strcmp(said->model_id, plan->model_id) != 0) {
-        fedn__combiner_state_text(text, "it was trained from model %s, round %s starts from %s",
-                                  said->model_id, plan->round_id, plan->model_id);
-        return text;
-    }
-    if (client->outcome == FEDN__OUTCOME_ACCEPTED) {
-        fedn__combiner_state_text(text, "client %s was counted in round %s already",
-                                  said->client_id, plan->round_id);
-        return text;
-    }
-    if (said->meta_error)
-        return said->meta_error;
-    if (!(said->num_examples > 0) || said->num_examples > FEDN__LIMIT_WEIGHT) {
-        fedn__combiner_state_text(text, "num_examples %g is not above 0 and at most %g",
-                                  said->num_examples, FEDN__LIMIT_WEIGHT);
-        return text;
-    }
-    return said->upload_error;
-}
-
-/* The buffer is full, or will be once what is being checked is accepted. */
-static int32_t is_full(const fedn__combiner_engine *engine)
-{
-    return engine->plan.buffer_size > 0 &&
-           engine->counts.accepted + engine->counts.checking >= (uint32_t)engine->plan.buffer_size;
-}
-
-/* With an upload_error there is nothing, or it is somebody else's, or it is being folded. */
-static void drop(fedn__combiner_engine *engine, const fedn__announcement *said)
-{
-    if (!said->upload_error)
-        fedn__combiner_state_act(engine, FEDN__COMBINER_DROP_UPDATE)->text = said->update_id;
-}
-
-/* A client that has no better outcome yet is refused; others keep theirs, and so does one whose
- * file has not come: it may still come. */
-static void refuse(fedn__combiner_engine *engine, const fedn__announcement *said,
-                   fedn__participant *client, const char *why, int64_t now_ms)
-{
-    int32_t of_this_round =
-        why != said->upload_error && client && fedn__combiner_state_is_open(engine, client) &&
-        (!said->round_id || strcmp(said->round_id, engine->plan.round_id) == 0) &&
-        client->outcome != FEDN__OUTCOME_ACCEPTED && client->outcome != FEDN__OUTCOME_CHECKING;
-
-    if (of_this_round)
-        fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_REFUSED, why, now_ms);
-    reply(engine, said->call, 0, why);
-    drop(engine, said);
-}
-
-fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,
-                                         const fedn__announcement *said)
-{
-    fedn__participant *client = fedn__roster_find(&engine->roster, said->client_id);
-
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 8) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    /* the answer to its first announcement was lost: answer, but count nothing twice */
-    int32_t again =
-        client && client->update_id[0] && strcmp(client->update_id, said->update_id) == 0;
-    if (again && client->outcome == FEDN__OUTCOME_ACCEPTED) {
-        reply(engine, said->call, 1, NULL);
-        drop(engine, said); /* it may have come along once more */
-        return FEDN_OK;
-    }
-    if (again && client->outcome == FEDN__OUTCOME_CHECKING) {
-        reply(engine, client->reply, 0, "the update was announced again");
-        client->reply = said->call;
-        return FEDN_OK;
-    }
-    const char *why = objection(engine, said, client);
-    if (!why && client->outcome == FEDN__OUTCOME_CHECKING)
-        why = "another update of this client is being checked";
-    if (!why && is_full(engine))
-        why = "the round has the updates that it waits for";
-    if (why) {
-        refuse(engine, said, client, why, now_ms);
-        fedn__combiner_state_settle(engine, now_ms);
-        return FEDN_OK;
-    }
-    snprintf(client->update_id, sizeof client->update_id, "%s", said->update_id);
-    client->num_examples = said->num_examples;
-    client->reply = said->call;
-    fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_CHECKING, "", now_ms);
-    fedn__combiner_state_act(engine, FEDN__COMBINER_FOLD)->client = client;
-    return FEDN_OK;
-}
-
-fedn_status fedn__combiner_engine_folded(fedn__combiner_engine *engine, int64_t now_ms,
-                                         const char *client_id, const char *update_id,
-                                         const char *error)
-{
-    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
-
-    if (!client || client->outcome != FEDN__OUTCOME_CHECKING ||
-        strcmp(client->update_id, update_id) != 0)
-        return FEDN_OK; /* of a round that was cancelled meanwhile */
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 6) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    fedn__combiner_state_outcome(engine, client,
-                                 error ? FEDN__OUTCOME_REFUSED : FEDN__OUTCOME_ACCEPTED,
-                                 error ? error : "", now_ms);
-    reply(engine, client->reply, error == NULL, client->reason);
-    client->reply = 0;
-    fedn__combiner_state_settle(engine, now_ms);
-    return FEDN_OK;
-}
-
-fedn_status fedn__combiner_engine_task_failed(fedn__combiner_engine *engine, int64_t now_ms,
-                                              const char *client_id, const char *task_id,
-                                              const char *reason)
-{
-    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
-
-    if (!client || !fedn__combiner_state_is_open(engine, client) ||
-        (task_id && *task_id && strcmp(task_id, client->task_id) != 0) ||
-        client->outcome == FEDN__OUTCOME_ACCEPTED || client->outcome == FEDN__OUTCOME_CHECKING)
-        return FEDN_OK;
-    if (fedn__combiner_state_begin(engine, engine->asked_count + 6) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_FAILED, reason, now_ms);
-    fedn__combiner_state_settle(engine, now_ms);
-    return FEDN_OK;
-}
-
 void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms)
 {
     if (now_ms < engine->deadline_ms)
         return;
-    if (engine->state == ROUND_FETCHING)
+    if (engine->state == ROUND_FETCHING && !engine->restored)
         give_up(engine, "the global model did not arrive within the round's time");
     if (engine->state == ROUND_COLLECTING)
         engine->state = ROUND_CLOSING; /* what is being checked is still counted */
@@ -425,15 +271,17 @@ fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t n
         return FEDN_OK;
     }
     fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT);
-    engine->state = ROUND_NONE;
+    engine->state = ROUND_REPORTED;
     return FEDN_OK;
 }
 
-void fedn__combiner_engine_call_gone(fedn__combiner_engine *engine, const char *client_id,
-                                     uint64_t call)
+fedn_status fedn__combiner_engine_report_taken(fedn__combiner_engine *engine, const char *round_id)
 {
-    fedn__participant *client = fedn__roster_find(&engine->roster, client_id);
-
-    if (client && client->reply == call)
-        client->reply = 0;
+    if (engine->state != ROUND_REPORTED || strcmp(engine->plan.round_id, round_id) != 0)
+        return FEDN_OK;
+    if (fedn__combiner_state_begin(engine, 1) != FEDN_OK)
+        return FEDN_ERR_NOMEM;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_FORGET);
+    engine->state = ROUND_NONE;
+    return FEDN_OK;
 }

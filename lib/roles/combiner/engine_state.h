@@ -5,7 +5,14 @@
 
 #include "roles/combiner/engine.h"
 
-enum { ROUND_NONE, ROUND_FETCHING, ROUND_COLLECTING, ROUND_CLOSING, ROUND_SAVING };
+enum {
+    ROUND_NONE,
+    ROUND_FETCHING,
+    ROUND_COLLECTING,
+    ROUND_CLOSING,
+    ROUND_SAVING,
+    ROUND_REPORTED /* and the report is not acknowledged */
+};
 
 #define MOST_MODEL_TASKS 16
 
@@ -16,6 +23,7 @@ struct fedn__combiner_engine {
     int32_t state;
     fedn__round_plan plan; /* of the present round, or of the last one */
     int64_t deadline_ms;
+    int32_t restored; /* it goes on after a restart, and waits for its model */
     fedn__participant **asked;
     uint32_t asked_count;
     fedn__combiner_counts counts;
@@ -40,6 +48,8 @@ fedn__combiner_action *fedn__combiner_state_act(fedn__combiner_engine *engine, i
 /* A text with foreign parts: cut to the bound between characters, and one line. */
 void fedn__combiner_state_text(char text[FEDN__REASON_BYTES], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void fedn__combiner_state_reply(fedn__combiner_engine *engine, uint64_t call, int32_t how,
+                                const char *text);
 void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participant *client,
                                   int32_t outcome, const char *reason, int64_t now_ms);
 /* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked client.
@@ -50,6 +60,8 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
                                              const char *model_id, const char *error,
                                              fedn__id_fn ids, void *ids_data);
 void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
+/* engine_restore.c: the model of a restored round has come. At most 2 actions a client. */
+void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms);
 /* The client is taking part in a round that still runs. */
 int32_t fedn__combiner_state_is_open(const fedn__combiner_engine *engine,
                                      const fedn__participant *client);

@@ -288,7 +288,11 @@ void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_
     fedn__held_call *held = (fedn__held_call *)(uintptr_t)action->token;
     char text[FEDN__REASON_BYTES + FEDN__LIMIT_NAME_BYTES + 80];
 
-    if (action->ok) {
+    if (action->ok == FEDN__REPLY_LATER) {
+        fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, action->text);
+        return;
+    }
+    if (action->ok == FEDN__REPLY_COUNTED) {
         snprintf(text, sizeof text, "RECEIVED ModelUpdate %s from client %s", held->update_id,
                  held->client_id);
     } else {

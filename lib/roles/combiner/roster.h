@@ -23,8 +23,10 @@ typedef struct fedn__participant {
     /* its part in the present round */
     int32_t outcome;
     char task_id[FEDN__UUID_TEXT];
-    char update_id[FEDN__UUID_TEXT]; /* announced last */
-    uint64_t reply;                  /* call that waits for the answer; 0: none */
+    char update_id[FEDN__UUID_TEXT];    /* announced last */
+    uint64_t reply;                     /* call that waits for the answer; 0: none */
+    uint8_t digest[FEDN__DIGEST_BYTES]; /* of that update */
+    int32_t stored;                     /* the journal has it */
     double num_examples;
     int64_t asked_at_ms;
     int64_t answered_at_ms;

@@ -99,6 +99,12 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
     case FEDN__COMBINER_FOLD:
         fold(service, action->client);
         break;
+    case FEDN__COMBINER_JOURNAL:
+        fedn__combiner_engine_journaled(service->engine, fedn__clock_ms(), action->client->id,
+                                        action->client->update_id);
+        break;
+    case FEDN__COMBINER_FORGET:
+        break;
     case FEDN__COMBINER_REPLY:
         fedn__combiner_reply(service, action);
         break;
@@ -114,6 +120,8 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
         break;
     case FEDN__COMBINER_REPORT:
         fedn__combiner_send_report(service, action->text);
+        fedn__combiner_engine_report_taken(service->engine,
+                                           fedn__combiner_engine_plan(service->engine)->round_id);
         break;
     case FEDN__COMBINER_PROGRESS:
         fedn__combiner_note_progress(service);

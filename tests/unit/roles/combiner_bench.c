@@ -40,14 +40,27 @@ void bench_drain(bench *b)
         case FEDN__COMBINER_ABANDON:
             b->abandons++;
             break;
+        case FEDN__COMBINER_JOURNAL:
+            b->journaled++;
+            fedn__combiner_engine_journaled(b->engine, b->now, action.client->id,
+                                            action.client->update_id);
+            break;
+        case FEDN__COMBINER_FORGET:
+            b->forgotten++;
+            break;
         case FEDN__COMBINER_REPLY:
-            *(action.ok ? &b->replies_ok : &b->replies_refused) += 1;
+            b->replies_later += action.ok == FEDN__REPLY_LATER;
+            b->replies_ok += action.ok == FEDN__REPLY_COUNTED;
+            b->replies_refused += action.ok == FEDN__REPLY_REFUSED;
             snprintf(b->reason, sizeof b->reason, "%s", action.text ? action.text : "");
             break;
         case FEDN__COMBINER_REPORT:
             b->reports++;
             b->reported = fedn__combiner_engine_counts(b->engine);
             snprintf(b->report_error, sizeof b->report_error, "%s", action.text ? action.text : "");
+            if (!b->report_lost)
+                fedn__combiner_engine_report_taken(b->engine,
+                                                   fedn__combiner_engine_plan(b->engine)->round_id);
             break;
         default:
             break;

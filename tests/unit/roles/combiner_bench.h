@@ -17,6 +17,10 @@ typedef struct bench {
     uint32_t folds;
     uint32_t saves;
     uint32_t reports;
+    uint32_t journaled;
+    uint32_t forgotten;
+    uint32_t replies_later;
+    int32_t report_lost; /* nobody acknowledges it */
     uint32_t replies_ok;
     uint32_t replies_refused;
     uint32_t begins;

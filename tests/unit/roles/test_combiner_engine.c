@@ -292,6 +292,12 @@ static fedn_status one_round(void *arg)
         rc = fedn__combiner_engine_update(b.engine, 1, &a);
     if (rc == FEDN_OK)
         rc = fedn__combiner_engine_folded(b.engine, 1, "c", "u", NULL);
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_engine_journaled(b.engine, 1, "c", "u");
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_engine_saved(b.engine, 1, "1", NULL);
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_engine_report_taken(b.engine, "1");
     fedn__combiner_engine_free(b.engine);
     fedn__round_plan_done(&p);
     return rc;

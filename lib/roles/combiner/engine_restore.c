@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The combiner's engine: a round that an earlier process began goes on. */
+#include "roles/combiner/engine_state.h"
+
+#include "core/alloc.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Clients that dial again after a pause of their own, see client.reconnect_max_ms, are not lost. */
+#define RETURN_MS 30000
+
+static fedn_status take_client(fedn__combiner_engine *engine, int64_t now_ms,
+                               const fedn__restored_client *known)
+{
+    fedn__participant *client = NULL;
+
+    fedn_status rc = fedn__roster_join(&engine->roster, known->client_id, known->name, &client);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__roster_seen(&engine->roster, client, now_ms + RETURN_MS);
+    engine->asked[engine->asked_count++] = client;
+    engine->counts.asked++;
+    client->asked_at_ms = client->answered_at_ms = now_ms;
+    snprintf(client->task_id, sizeof client->task_id, "%s", known->task_id);
+    if (!known->update_id) {
+        client->outcome = FEDN__OUTCOME_PENDING;
+        engine->counts.pending++;
+        return FEDN_OK;
+    }
+    client->outcome = FEDN__OUTCOME_CHECKING;
+    engine->counts.checking++;
+    client->stored = 1;
+    client->num_examples = known->num_examples;
+    memcpy(client->digest, known->digest, sizeof client->digest);
+    snprintf(client->update_id, sizeof client->update_id, "%s", known->update_id);
+    return FEDN_OK;
+}
+
+fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t now_ms,
+                                          fedn__round_plan *plan,
+                                          const fedn__restored_client *clients, uint32_t count)
+{
+    fedn_status rc = fedn__combiner_state_begin(engine, 1);
+
+    if (rc == FEDN_OK) {
+        engine->asked = fedn__alloc_array(count ? count : 1, sizeof(fedn__participant *));
+        rc = engine->asked ? FEDN_OK : FEDN_ERR_NOMEM;
+    }
+    for (uint32_t i = 0; rc == FEDN_OK && i < count; i++)
+        rc = take_client(engine, now_ms, &clients[i]);
+    if (rc != FEDN_OK)
+        return rc;
+    engine->plan = *plan;
+    memset(plan, 0, sizeof *plan);
+    engine->state = ROUND_FETCHING;
+    engine->restored = 1;
+    engine->deadline_ms = now_ms + engine->plan.timeout_ms;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = engine->plan.model_id;
+    return FEDN_OK;
+}
+
+void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
+{
+    engine->restored = 0;
+    engine->state = ROUND_COLLECTING;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN)->ok = 1;
+    for (uint32_t i = 0; i < engine->asked_count; i++) {
+        fedn__participant *client = engine->asked[i];
+        if (client->outcome == FEDN__OUTCOME_CHECKING)
+            fedn__combiner_state_act(engine, FEDN__COMBINER_FOLD)->client = client;
+        else if (client->asleep)
+            fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
+                                         now_ms);
+        else if (client->stream)
+            fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+    }
+    fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
+    fedn__combiner_state_settle(engine, now_ms);
+}
