@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/error.h"
+#include "core/limits.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,6 +22,9 @@ struct fedn__blob {
     void *memory; /* owned, when in memory */
     pthread_mutex_t map_mutex;
     void *map; /* guarded by map_mutex until set */
+    pthread_mutex_t digest_mutex;
+    int32_t digest_known; /* guarded by it, as is the digest */
+    uint8_t digest[FEDN__DIGEST_BYTES];
 };
 
 static fedn__blob *blob_new(uint64_t bytes)
@@ -33,6 +37,7 @@ static fedn__blob *blob_new(uint64_t bytes)
     blob->fd = -1;
     blob->bytes = bytes;
     pthread_mutex_init(&blob->map_mutex, NULL);
+    pthread_mutex_init(&blob->digest_mutex, NULL);
     return blob;
 }
 
@@ -108,6 +113,7 @@ fedn__blob *fedn__blob_unref(fedn__blob *blob)
     if (blob->fd >= 0)
         close(blob->fd);
     pthread_mutex_destroy(&blob->map_mutex);
+    pthread_mutex_destroy(&blob->digest_mutex);
     fedn__free(blob->memory);
     fedn__free(blob);
     return NULL;
@@ -205,4 +211,47 @@ fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, u
         done += (uint64_t)n;
     }
     return FEDN_OK;
+}
+
+static fedn_status read_digest(const fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES],
+                               fedn_error *err)
+{
+    const uint64_t most = FEDN__MIB / 4;
+    fedn__digest *sums = fedn__digest_new();
+    uint8_t *block = fedn__alloc(most);
+    fedn_status rc = sums && block ? FEDN_OK : fedn__error_nomem(err);
+
+    for (uint64_t at = 0; rc == FEDN_OK && at < blob->bytes; at += most) {
+        uint64_t left = blob->bytes - at;
+        uint64_t bytes = left < most ? left : most;
+        rc = fedn__blob_read(blob, at, block, bytes, err);
+        if (rc == FEDN_OK)
+            fedn__digest_add(sums, block, bytes);
+    }
+    if (rc == FEDN_OK)
+        fedn__digest_value(sums, ret);
+    fedn__free(block);
+    fedn__digest_free(sums);
+    return rc;
+}
+
+fedn_status fedn__blob_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err)
+{
+    fedn_status rc = FEDN_OK;
+
+    pthread_mutex_lock(&blob->digest_mutex);
+    if (!blob->digest_known && blob->fd < 0)
+        fedn__digest_of(blob->memory, blob->bytes, blob->digest);
+    else if (!blob->digest_known)
+        rc = read_digest(blob, blob->digest, err);
+    blob->digest_known = rc == FEDN_OK;
+    memcpy(ret, blob->digest, FEDN__DIGEST_BYTES);
+    pthread_mutex_unlock(&blob->digest_mutex);
+    return rc;
+}
+
+void fedn__blob_set_digest(fedn__blob *blob, const uint8_t digest[FEDN__DIGEST_BYTES])
+{
+    memcpy(blob->digest, digest, FEDN__DIGEST_BYTES);
+    blob->digest_known = 1;
 }

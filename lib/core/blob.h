@@ -4,6 +4,7 @@
 #ifndef FEDN__CORE_BLOB_H
 #define FEDN__CORE_BLOB_H
 
+#include "core/digest.h"
 #include <fedn/error.h>
 
 typedef struct fedn__blob fedn__blob;
@@ -35,5 +36,10 @@ void fedn__blob_rest(fedn__blob *blob);
  * when the range is outside. Any thread. */
 fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, uint64_t bytes,
                             fedn_error *err);
+
+/* XXH3-128 of the bytes. What is not known yet is read, once, without mapping it. Any thread. */
+fedn_status fedn__blob_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);
+/* Whoever wrote the bytes knows it already. Before the blob is shared. */
+void fedn__blob_set_digest(fedn__blob *blob, const uint8_t digest[FEDN__DIGEST_BYTES]);
 
 #endif

@@ -32,13 +32,14 @@ void fedn__spool_done(fedn__spool *spool)
     fedn__load_done(&spool->next);
     fedn__load_done(&spool->load);
     fedn__buffer_done(&spool->memory);
+    fedn__digest_free(spool->sums);
     spool->blob = fedn__blob_unref(spool->blob);
     fedn__free(spool->path);
     spool->path = NULL;
 }
 
 /* On a worker: all pieces in order, several with one call. */
-static fedn_status write_load(fedn__spool *spool)
+static fedn_status write_pieces(fedn__spool *spool)
 {
     struct iovec vectors[VECTORS];
     uint64_t index = 0;
@@ -65,15 +66,42 @@ static fedn_status write_load(fedn__spool *spool)
     return FEDN_OK;
 }
 
+static fedn_status write_load(fedn__spool *spool)
+{
+    for (uint64_t i = 0; i < spool->load.count; i++)
+        fedn__digest_add(spool->sums, spool->load.data[i].data, spool->load.data[i].bytes);
+    return write_pieces(spool);
+}
+
 /* The file, with what was taken before there was one. */
 static fedn_status create(fedn__spool *spool)
 {
-    fedn_status rc = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+    spool->sums = fedn__digest_new();
+    fedn_status rc = spool->sums ? FEDN_OK : fedn__error_nomem(&spool->job_err);
 
     if (rc == FEDN_OK)
+        rc = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+    if (rc == FEDN_OK)
         rc = fedn__fs_write(spool->fd, spool->memory.data, spool->memory.len, &spool->job_err);
+    if (rc == FEDN_OK)
+        fedn__digest_add(spool->sums, spool->memory.data, spool->memory.len);
     fedn__buffer_done(&spool->memory);
     return rc;
+}
+
+/* The file becomes the model. */
+static void commit(fedn__spool *spool)
+{
+    uint8_t digest[FEDN__DIGEST_BYTES];
+
+    spool->status = fedn__fs_commit(spool->fd, spool->path, spool->durable, &spool->job_err);
+    spool->fd = -1;
+    if (spool->status == FEDN_OK)
+        spool->status = fedn__blob_from_file(spool->path, &spool->blob, &spool->job_err);
+    if (spool->status < 0)
+        return;
+    fedn__digest_value(spool->sums, digest);
+    fedn__blob_set_digest(spool->blob, digest);
 }
 
 static void on_worker(fedn__work *work)
@@ -85,12 +113,8 @@ static void on_worker(fedn__work *work)
     if (spool->status == FEDN_OK && spool->job_ending >= 0)
         spool->status = write_load(spool);
     fedn__load_done(&spool->load);
-    if (spool->status == FEDN_OK && spool->job_ending > 0) {
-        spool->status = fedn__fs_commit(spool->fd, spool->path, spool->durable, &spool->job_err);
-        spool->fd = -1;
-        if (spool->status == FEDN_OK)
-            spool->status = fedn__blob_from_file(spool->path, &spool->blob, &spool->job_err);
-    }
+    if (spool->status == FEDN_OK && spool->job_ending > 0)
+        commit(spool);
     if ((spool->status < 0 || spool->job_ending < 0) && spool->fd >= 0) {
         fedn__fs_abandon(spool->fd, spool->path);
         spool->fd = -1;

@@ -33,6 +33,7 @@ struct fedn__spool {
 
     uint64_t bytes;      /* taken so far */
     fedn__blob *blob;    /* when over: the spool's reference */
+    fedn__digest *sums;  /* of what is in the file */
     fedn__buffer memory; /* what came while there was no file; then the worker's, for its start */
     int32_t in_file;
     fedn__post post; /* to be over without a file */

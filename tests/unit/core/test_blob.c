@@ -218,8 +218,64 @@ static void threads_map_one_file_together_and_the_last_releases_it(void **state)
     fedn__free(path);
 }
 
+static void a_digest_is_of_the_bytes_wherever_they_are(void **state)
+{
+    (void)state;
+    static char text[700000];
+    fedn_error err;
+    uint8_t expected[FEDN__DIGEST_BYTES];
+    uint8_t seen[FEDN__DIGEST_BYTES];
+    fedn__blob *blobs[2] = {NULL, NULL};
+    char *path = fedn__fs_join(scratch, "digest");
+
+    for (uint32_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i * 31 >> 3);
+    fedn__digest_of(text, sizeof text, expected);
+    test_write_file(path, text, sizeof text);
+    assert_ok(fedn__blob_copy(text, sizeof text, &blobs[0], &err), &err);
+    assert_ok(fedn__blob_from_file(path, &blobs[1], &err), &err);
+    for (uint32_t b = 0; b < 2; b++) {
+        assert_ok(fedn__blob_digest(blobs[b], seen, &err), &err);
+        assert_memory_equal(seen, expected, sizeof seen);
+    }
+    /* known now: the file is not read again */
+    assert_int_equal(truncate(path, 1), 0);
+    assert_ok(fedn__blob_digest(blobs[1], seen, &err), &err);
+    assert_memory_equal(seen, expected, sizeof seen);
+    fedn__blob_unref(blobs[0]);
+    fedn__blob_unref(blobs[1]);
+    fedn__free(path);
+}
+
+static void a_digest_that_was_told_is_not_computed_and_one_that_failed_is_tried_again(void **state)
+{
+    (void)state;
+    static const uint8_t told[FEDN__DIGEST_BYTES] = {1, 2, 3};
+    fedn_error err;
+    fedn__blob *blob = NULL;
+    uint8_t expected[FEDN__DIGEST_BYTES];
+    uint8_t seen[FEDN__DIGEST_BYTES];
+    char *path = file_with("told", "0123456789");
+
+    assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
+    assert_int_equal(truncate(path, 4), 0);
+    assert_fails(fedn__blob_digest(blob, seen, &err), FEDN_ERR_IO, &err, "shorter 10");
+    test_write_file(path, "0123456789", 10);
+    fedn__digest_of("0123456789", 10, expected);
+    assert_ok(fedn__blob_digest(blob, seen, &err), &err);
+    assert_memory_equal(seen, expected, sizeof seen);
+    fedn__blob_unref(blob);
+    assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
+    fedn__blob_set_digest(blob, told);
+    assert_ok(fedn__blob_digest(blob, seen, &err), &err);
+    assert_memory_equal(seen, told, sizeof seen);
+    fedn__blob_unref(blob);
+    fedn__free(path);
+}
+
 static fedn_status make_all_kinds(void *arg)
 {
+    uint8_t digest[FEDN__DIGEST_BYTES];
     fedn__blob *blob = NULL;
     fedn_error err;
     fedn_status rc = fedn__blob_copy("abc", 3, &blob, &err);
@@ -232,6 +288,8 @@ static fedn_status make_all_kinds(void *arg)
     rc = fedn__blob_from_file(arg, &blob, &err);
     if (rc != FEDN_OK)
         assert_null(blob);
+    else
+        rc = fedn__blob_digest(blob, digest, &err);
     fedn__blob_unref(blob);
     return rc;
 }
@@ -306,6 +364,8 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_refused_by_name),
         cmocka_unit_test(empty_blobs_map_to_something_and_read_nothing),
         cmocka_unit_test(a_file_that_shrank_is_an_error_of_reading),
+        cmocka_unit_test(a_digest_is_of_the_bytes_wherever_they_are),
+        cmocka_unit_test(a_digest_that_was_told_is_not_computed_and_one_that_failed_is_tried_again),
         cmocka_unit_test(being_shared_is_seen_by_the_last_holder),
         cmocka_unit_test(threads_map_one_file_together_and_the_last_releases_it),
         cmocka_unit_test(what_was_forgotten_is_read_again),

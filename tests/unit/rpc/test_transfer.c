@@ -36,9 +36,14 @@ static void models_of_all_sizes_arrive_whole_both_ways(void **state)
 static void assert_blob(fedn__blob *blob, const uint8_t *data, uint64_t bytes, int32_t in_file)
 {
     const uint8_t *got = NULL;
+    uint8_t expected[FEDN__DIGEST_BYTES];
+    uint8_t digest[FEDN__DIGEST_BYTES];
     fedn_error err;
 
     assert_non_null(blob);
+    assert_ok(fedn__blob_digest(blob, digest, &err), &err);
+    fedn__digest_of(data, bytes, expected);
+    assert_memory_equal(digest, expected, sizeof digest);
     assert_int_equal(fedn__blob_fd(blob) >= 0, in_file);
     assert_int_equal(fedn__blob_bytes(blob), bytes);
     assert_ok(fedn__blob_map(blob, &got, &err), &err);
