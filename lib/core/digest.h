@@ -4,9 +4,7 @@
 #ifndef FEDN__CORE_DIGEST_H
 #define FEDN__CORE_DIGEST_H
 
-#include <stdint.h>
-
-#define FEDN__DIGEST_BYTES 16
+#include "core/limits.h"
 
 typedef struct fedn__digest fedn__digest;
 

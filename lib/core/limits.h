@@ -43,6 +43,7 @@
 #define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */
 #define FEDN__LIMIT_ID_BYTES   63   /* round ids, client ids */
 #define FEDN__DIGEST_BYTES     16   /* XXH3-128 */
+#define FEDN__DIGEST_BYTES     16   /* XXH3-128 */
 #define FEDN__LIMIT_TEXT_BYTES 4096 /* a reason, a status line */
 #define FEDN__LIMIT_JSON_DEPTH 32   /* nesting */
 
@@ -72,7 +73,8 @@
 #define FEDN__LIMIT_COMBINERS        1024
 #define FEDN__LIMIT_CLIENTS          1000000
 #define FEDN__LIMIT_ROUND_CLIENTS    100000
-#define FEDN__LIMIT_UPLOADS          1024 /* uploads in progress on one listener */
+#define FEDN__LIMIT_UPLOADS          1024             /* uploads in progress on one listener */
+#define FEDN__LIMIT_JOURNAL_RECORD   (64 * FEDN__MIB) /* a plan, a small model and who is asked */
 #define FEDN__LIMIT_WORKERS          64
 #define FEDN__LIMIT_EVENTS           4096             /* kept for readers of the event stream */
 #define FEDN__LIMIT_EVENT_BYTES      (64 * FEDN__MIB) /* of them together */

@@ -316,6 +316,11 @@ const fedn__roster *fedn__combiner_engine_roster(const fedn__combiner_engine *en
     return &engine->roster;
 }
 
+const char *fedn__combiner_engine_held_round(const fedn__combiner_engine *engine)
+{
+    return engine->state == ROUND_NONE ? NULL : engine->plan.round_id;
+}
+
 int32_t fedn__combiner_engine_is_idle(const fedn__combiner_engine *engine)
 {
     return engine->state == ROUND_NONE || engine->state == ROUND_REPORTED;

@@ -162,6 +162,8 @@ fedn__combiner_counts fedn__combiner_engine_counts(const fedn__combiner_engine *
 fedn__participant *const *fedn__combiner_engine_asked(const fedn__combiner_engine *engine,
                                                       uint32_t *ret_count);
 const fedn__roster *fedn__combiner_engine_roster(const fedn__combiner_engine *engine);
+/* A round that is not over, or whose report is not acknowledged; NULL: none. */
+const char *fedn__combiner_engine_held_round(const fedn__combiner_engine *engine);
 int32_t fedn__combiner_engine_is_idle(const fedn__combiner_engine *engine);
 
 #endif

@@ -227,6 +227,7 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
     update_meta meta = {.num_examples = NAN};
     fedn_error meta_err = {0};
     fedn_error upload_err = {0};
+    uint8_t digest[FEDN__DIGEST_BYTES];
     int64_t now = fedn__clock_ms();
 
     fedn_status rc =
@@ -235,6 +236,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
         meta.failed ? FEDN_OK : receive(service, held, &update->model, &upload_err);
     if (uploaded == FEDN_OK)
         uploaded = fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
+    int32_t hashed = uploaded == FEDN_OK && !meta.failed &&
+                     fedn__shelf_digest(service->shelf, held->update_id, digest, NULL) == FEDN_OK;
     fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,
@@ -242,6 +245,7 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
                                .round_id = meta.round_id,
                                .session_id = meta.session_id,
                                .num_examples = meta.num_examples,
+                               .digest = hashed ? digest : NULL,
                                .meta_error = rc == FEDN_OK ? NULL : meta_err.message,
                                .upload_error = uploaded == FEDN_OK ? NULL : upload_err.message};
     if (meta.failed) {

@@ -10,8 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RETRY_MS   300
-#define MOST_TRIES 100 /* that fail while the link is up */
+#define RETRY_MS      300
+#define SAVE_RETRY_MS INT64_C(1000) /* after a partial that could not be written */
+#define MOST_TRIES    100           /* that fail while the link is up */
 
 typedef struct fedn__fetch {
     struct fedn__fetch *next;
@@ -238,12 +239,6 @@ static void handover_start(fedn__handover *handover)
         saved(service, handover->round_id, err.message);
 }
 
-static void on_handover_retry(fedn__timer *timer, void *user_data)
-{
-    (void)timer;
-    handover_start(user_data);
-}
-
 static void remove_partial(const fedn__combiner_service *service, const char *partial_id)
 {
     char *path = fedn__shelf_partial_path(service->shelf, partial_id);
@@ -251,6 +246,20 @@ static void remove_partial(const fedn__combiner_service *service, const char *pa
     if (path)
         unlink(path);
     fedn__free(path);
+}
+
+/* A disk that is full or failing costs no update that counts: it is tried again until the tier
+ * above gives the round up. */
+static int32_t save_later(fedn__handover *handover, const fedn_error *why)
+{
+    fedn__combiner_service *service = handover->service;
+
+    if (handover->tries++ == 0)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "the partial of round %s: %s; trying again every second",
+                        handover->round_id, why->message);
+    return fedn__loop_timer_set(service->loop, &handover->retry,
+                                fedn__clock_ns() + SAVE_RETRY_MS * 1000000) == FEDN_OK;
 }
 
 static void on_saved(const fedn__fold_result *result, const char *id, void *user_data)
@@ -269,8 +278,26 @@ static void on_saved(const fedn__fold_result *result, const char *id, void *user
         rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
     if (rc == FEDN_OK)
         handover_start(handover);
-    else
+    else if (rc != FEDN_ERR_IO || !save_later(handover, &err))
         saved(service, handover->round_id, err.message);
+}
+
+static fedn_status save(fedn__handover *handover)
+{
+    fedn__combiner_service *service = handover->service;
+
+    return fedn__fold_save(service->fold, handover->path, handover->partial_id, on_saved, service);
+}
+
+static void on_handover_retry(fedn__timer *timer, void *user_data)
+{
+    fedn__handover *handover = user_data;
+
+    (void)timer;
+    if (handover->blob)
+        handover_start(handover);
+    else if (save(handover) != FEDN_OK)
+        saved(handover->service, handover->round_id, "out of memory");
 }
 
 void fedn__combiner_save(fedn__combiner_service *service)
@@ -293,8 +320,7 @@ void fedn__combiner_save(fedn__combiner_service *service)
     handover->retry.fn = on_handover_retry;
     handover->retry.user_data = handover;
     service->handover = handover;
-    if (fedn__fold_save(service->fold, handover->path, handover->partial_id, on_saved, service) !=
-        FEDN_OK)
+    if (save(handover) != FEDN_OK)
         saved(service, plan->round_id, "out of memory");
 }
 

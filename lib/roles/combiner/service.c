@@ -22,13 +22,15 @@ static void on_begun(const fedn__fold_result *result, const char *round_id, void
     fedn__combiner_service_drain(service);
 }
 
-static void begin(fedn__combiner_service *service)
+static void begin(fedn__combiner_service *service, int32_t resumed)
 {
     const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
     fedn__blob *global = NULL;
     fedn_error err = {0};
 
     fedn_status rc = fedn__shelf_model(service->shelf, plan->model_id, &global, &err);
+    if (rc == FEDN_OK && !resumed)
+        rc = fedn__combiner_write_begin(service, global, &err);
     if (rc == FEDN_OK)
         rc = fedn__fold_begin(service->fold, plan->aggregator, plan->aggregator_kwargs,
                               plan->helper_type, global, plan->round_id, on_begun, service);
@@ -48,12 +50,12 @@ static void on_folded(const fedn__fold_result *result, const char *update_id, vo
     folding *f = user_data;
     fedn__combiner_service *service = f->service;
 
-    fedn__shelf_folded(service->shelf, update_id);
     if (!service->stopping) {
         fedn__combiner_engine_folded(service->engine, fedn__clock_ms(), f->client_id, update_id,
                                      result->status == FEDN_OK ? NULL : result->err.message);
         fedn__combiner_service_drain(service);
     }
+    fedn__shelf_folded(service->shelf, update_id); /* which may be kept by now */
     fedn__free(f);
 }
 
@@ -91,7 +93,7 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
         fedn__combiner_fetch(service, action->text);
         break;
     case FEDN__COMBINER_BEGIN:
-        begin(service);
+        begin(service, action->ok);
         break;
     case FEDN__COMBINER_SEND_TASK:
         fedn__combiner_send_task(service, action);
@@ -100,10 +102,10 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
         fold(service, action->client);
         break;
     case FEDN__COMBINER_JOURNAL:
-        fedn__combiner_engine_journaled(service->engine, fedn__clock_ms(), action->client->id,
-                                        action->client->update_id);
+        fedn__combiner_write_update(service, action->client);
         break;
     case FEDN__COMBINER_FORGET:
+        fedn__combiner_write_end(service);
         break;
     case FEDN__COMBINER_REPLY:
         fedn__combiner_reply(service, action);
@@ -116,12 +118,11 @@ static void act(fedn__combiner_service *service, const fedn__combiner_action *ac
         break;
     case FEDN__COMBINER_ABANDON:
         fedn__fold_reset(service->fold); /* if it cannot: the next round begins with it */
+        fedn__combiner_write_end(service);
         fedn__combiner_abandon_partial(service);
         break;
     case FEDN__COMBINER_REPORT:
         fedn__combiner_send_report(service, action->text);
-        fedn__combiner_engine_report_taken(service->engine,
-                                           fedn__combiner_engine_plan(service->engine)->round_id);
         break;
     case FEDN__COMBINER_PROGRESS:
         fedn__combiner_note_progress(service);
@@ -212,7 +213,9 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
                                    .reconnect_max_ms = o->reconnect_max_ms,
                                    .log = service->log};
     static const fedn__uplink_events events = {.up = fedn__combiner_link_up,
-                                               .message = fedn__combiner_from_above};
+                                               .message = fedn__combiner_from_above,
+                                               .report_taken = fedn__combiner_report_taken,
+                                               .held_round = fedn__combiner_held_round};
 
     fedn_status rc = fedn__shelf_open(o->state_dir, &limits, &service->shelf, err);
     if (rc != FEDN_OK)
@@ -244,6 +247,7 @@ static fedn_status listen_for_clients(fedn__combiner_service *service, fedn_erro
                                           .stored = stored_upload,
                                           .find = find_model,
                                           .memory_bytes = FEDN__LIMIT_MEMORY_MODEL,
+                                          .durable = 1,
                                           .service = service};
     uint32_t count = fedn__combiner_methods(service, methods);
     fedn_status rc =
@@ -256,6 +260,7 @@ static void start_uplink(void *arg)
     fedn__combiner_service *service = arg;
 
     fedn__uplink_start(service->uplink, (uint32_t)fedn__server_port(service->server));
+    fedn__combiner_service_drain(service); /* a round that goes on */
 }
 
 fedn_status fedn__combiner_service_start(fedn__combiner_service *service,
@@ -271,6 +276,8 @@ fedn_status fedn__combiner_service_start(fedn__combiner_service *service,
     service->engine_timer.user_data = service;
     fedn__combiner_pacers_init(service);
     fedn_status rc = open_parts(service, err);
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_durable_open(service, err);
     if (rc == FEDN_OK)
         rc = listen_for_clients(service, err);
     if (rc == FEDN_OK)
@@ -336,6 +343,7 @@ void fedn__combiner_service_stop(fedn__combiner_service *service)
     fedn__fold_free(service->fold);
     fedn__combiner_engine_free(service->engine);
     fedn__map_done(&service->changed);
+    fedn__journal_close(service->journal);
     fedn__shelf_close(service->shelf);
     fedn__flag_done(&service->quiet);
 }

@@ -8,6 +8,7 @@
 #include "core/thread.h"
 #include "roles/combiner/engine.h"
 #include "roles/combiner/fold.h"
+#include "roles/combiner/journal.h"
 #include "roles/combiner/records.h"
 #include "roles/combiner/shelf.h"
 #include "roles/combiner/uplink.h"
@@ -56,6 +57,7 @@ typedef struct fedn__combiner_service {
     fedn__pool *pool;
     fedn__server *server;
     fedn__shelf *shelf;
+    fedn__journal *journal;
     fedn__fold *fold;
     fedn__uplink *uplink;
     fedn__records *records;
@@ -102,10 +104,20 @@ uint64_t fedn__combiner_most_inline(const fedn__combiner_service *service);
 /* upstream.c: what goes to and comes from the tier above. */
 void fedn__combiner_from_above(void *service, const Fedn__Tier__V1__Down *message);
 void fedn__combiner_link_up(void *service);
+void fedn__combiner_report_taken(void *service);
+const char *fedn__combiner_held_round(void *service);
 void fedn__combiner_note_roster(fedn__combiner_service *service, const fedn__participant *client);
 void fedn__combiner_note_progress(fedn__combiner_service *service);
 void fedn__combiner_send_report(fedn__combiner_service *service, const char *error);
 void fedn__combiner_pacers_init(fedn__combiner_service *service);
+
+/* durable.c: what of a round outlives the process. */
+fedn_status fedn__combiner_durable_open(fedn__combiner_service *service, fedn_error *err);
+/* The round begins with those asked; an update counts; the round is over. */
+fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__blob *global,
+                                       fedn_error *err);
+void fedn__combiner_write_update(fedn__combiner_service *service, const fedn__participant *client);
+void fedn__combiner_write_end(fedn__combiner_service *service);
 
 /* models.c: models that move between the tiers. */
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);

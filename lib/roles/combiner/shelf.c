@@ -1,50 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Models that a combiner holds: updates, global models, partials. */
-#include "roles/combiner/shelf.h"
+#include "roles/combiner/shelf_state.h"
 
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/fs.h"
-#include "core/map.h"
 #include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MODELS_KEPT 6 /* global models: the round's, those of validations and predictions */
-
-enum { RECEIVING, WAITING, FOLDING };
-
-typedef struct update {
-    struct update *next; /* of those that wait, oldest first */
-    struct update *previous;
-    char id[FEDN__UUID_TEXT];
-    char *owner;
-    char *path;       /* of a large one */
-    fedn__blob *blob; /* NULL while it is being received */
-    int32_t state;
-} update;
-
-typedef struct model {
-    char id[FEDN__UUID_TEXT];
-    char *path;
-    fedn__blob *blob;
-} model;
-
-struct fedn__shelf {
-    char *dirs[3]; /* updates, models, partials */
-    int lock_fd;
-    fedn__shelf_limits limits;
-    fedn__map updates;
-    update *oldest; /* of those that wait */
-    update *newest;
-    uint32_t receiving;
-    uint32_t waiting;
-    model models[MODELS_KEPT]; /* used last first */
-};
-
 static const char *const dir_names[3] = {"updates", "models", "partials"};
 
-static void update_free(update *u)
+static void update_free(fedn__shelf_update *u)
 {
     if (!u)
         return;
@@ -52,15 +19,6 @@ static void update_free(update *u)
     fedn__free(u->owner);
     fedn__free(u->path);
     fedn__free(u);
-}
-
-static void model_done(model *m)
-{
-    if (m->blob && fedn__blob_fd(m->blob) >= 0)
-        unlink(m->path);
-    fedn__free(m->path);
-    fedn__blob_unref(m->blob);
-    memset(m, 0, sizeof *m);
 }
 
 fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, fedn__shelf **ret,
@@ -78,9 +36,7 @@ fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, 
         rc = fedn__fs_lock(dir, &shelf->lock_fd, err);
     for (uint32_t i = 0; rc == FEDN_OK && i < 3; i++) {
         shelf->dirs[i] = fedn__fs_join(dir, dir_names[i]);
-        rc = shelf->dirs[i] ? fedn__fs_remove_tree(shelf->dirs[i], err) : fedn__error_nomem(err);
-        if (rc == FEDN_OK)
-            rc = fedn__fs_mkdirs(shelf->dirs[i], err);
+        rc = shelf->dirs[i] ? fedn__fs_mkdirs(shelf->dirs[i], err) : fedn__error_nomem(err);
     }
     if (rc != FEDN_OK)
         fedn__shelf_close(shelf);
@@ -97,13 +53,13 @@ void fedn__shelf_close(fedn__shelf *shelf)
     if (!shelf)
         return;
     while (fedn__map_next(&shelf->updates, &place, NULL, &value)) {
-        update *u = value;
-        unlink(u->path);
+        fedn__shelf_update *u = value;
+        if (u->in_file && !u->kept)
+            unlink(u->path);
         update_free(u);
     }
     fedn__map_done(&shelf->updates);
-    for (uint32_t i = 0; i < MODELS_KEPT; i++)
-        model_done(&shelf->models[i]);
+    fedn__shelf_models_done(shelf);
     for (uint32_t i = 0; i < 3; i++)
         fedn__free(shelf->dirs[i]);
     if (shelf->lock_fd >= 0)
@@ -111,9 +67,9 @@ void fedn__shelf_close(fedn__shelf *shelf)
     fedn__free(shelf);
 }
 
-static void begin_waiting(fedn__shelf *shelf, update *u)
+static void begin_waiting(fedn__shelf *shelf, fedn__shelf_update *u)
 {
-    u->state = WAITING;
+    u->state = UPDATE_WAITING;
     u->previous = shelf->newest;
     u->next = NULL;
     if (shelf->newest)
@@ -124,7 +80,7 @@ static void begin_waiting(fedn__shelf *shelf, update *u)
     shelf->waiting++;
 }
 
-static void end_waiting(fedn__shelf *shelf, update *u)
+static void end_waiting(fedn__shelf *shelf, fedn__shelf_update *u)
 {
     if (u->previous)
         u->previous->next = u->next;
@@ -137,38 +93,38 @@ static void end_waiting(fedn__shelf *shelf, update *u)
     shelf->waiting--;
 }
 
-static void forget(fedn__shelf *shelf, update *u)
+static void forget(fedn__shelf *shelf, fedn__shelf_update *u)
 {
-    if (u->state == WAITING)
+    if (u->state == UPDATE_WAITING)
         end_waiting(shelf, u);
-    else if (u->state == RECEIVING)
+    else if (u->state == UPDATE_RECEIVING)
         shelf->receiving--;
     fedn__map_remove(&shelf->updates, u->id);
     update_free(u);
 }
 
-static void discard(fedn__shelf *shelf, update *u)
+void fedn__shelf_discard(fedn__shelf *shelf, fedn__shelf_update *u)
 {
-    if (u->blob && fedn__blob_fd(u->blob) >= 0)
+    if (u->in_file)
         unlink(u->path);
     forget(shelf, u);
 }
 
 /* Why an id that is known cannot be uploaded now; FEDN_OK if it may be replaced. */
-static fedn_status check_known(const update *u, const char *owner, fedn_error *err)
+static fedn_status check_known(const fedn__shelf_update *u, const char *owner, fedn_error *err)
 {
     if (strcmp(u->owner, owner) != 0)
         return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client",
                            u->id);
-    if (u->state == FOLDING)
+    if (u->state == UPDATE_FOLDING && !u->kept)
         return fedn__error(err, FEDN_ERR_STATE, "model update %s is being folded", u->id);
     return FEDN_OK;
 }
 
-static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *owner,
-                              fedn_error *err)
+fedn_status fedn__shelf_add_update(fedn__shelf *shelf, const char *id, const char *owner,
+                                   fedn_error *err)
 {
-    update *u = fedn__alloc_zero(sizeof *u);
+    fedn__shelf_update *u = fedn__alloc_zero(sizeof *u);
     if (!u)
         return fedn__error_nomem(err);
     memcpy(u->id, id, sizeof u->id);
@@ -183,37 +139,41 @@ static fedn_status add_update(fedn__shelf *shelf, const char *id, const char *ow
 }
 
 /* What waits gives way to what comes. */
-static void receive_again(fedn__shelf *shelf, update *u)
+static void receive_again(fedn__shelf *shelf, fedn__shelf_update *u)
 {
     end_waiting(shelf, u);
-    if (fedn__blob_fd(u->blob) >= 0)
+    if (u->in_file)
         unlink(u->path);
+    u->in_file = 0;
     u->blob = fedn__blob_unref(u->blob);
-    u->state = RECEIVING;
+    u->state = UPDATE_RECEIVING;
     shelf->receiving++;
 }
 
 fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
                                char **ret_path, fedn_error *err)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
-    int32_t receiving = u && u->state == RECEIVING;
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+    int32_t receiving = u && u->state == UPDATE_RECEIVING;
     fedn_status rc = FEDN_OK;
 
     *ret_path = NULL;
     if (u)
         rc = check_known(u, owner, err);
+    receiving |= u && u->receiving_again;
     if (rc == FEDN_OK && !receiving && shelf->receiving >= shelf->limits.max_uploads)
         rc = fedn__error(err, FEDN_ERR_UNAVAILABLE,
                          "combiner.max_uploads %u uploads are in progress: try again",
                          (unsigned)shelf->limits.max_uploads);
     if (rc != FEDN_OK)
         return rc;
+    if (u && u->kept)
+        return fedn__shelf_accept_again(shelf, u, ret_path, err);
     *ret_path = fedn__fs_join(shelf->dirs[0], id);
     if (!*ret_path)
         return fedn__error_nomem(err);
     if (!u)
-        rc = add_update(shelf, id, owner, err);
+        rc = fedn__shelf_add_update(shelf, id, owner, err);
     else if (!receiving)
         receive_again(shelf, u);
     if (rc != FEDN_OK) {
@@ -233,28 +193,31 @@ static void remove_stray(const fedn__shelf *shelf, const char *id)
     fedn__free(path);
 }
 
-static void complete(fedn__shelf *shelf, update *u, fedn__blob *blob)
+static void complete(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob)
 {
     shelf->receiving--;
     u->blob = fedn__blob_ref(blob);
+    u->in_file = fedn__blob_fd(blob) >= 0;
     begin_waiting(shelf, u);
     /* updates that were never announced do not fill memory and disk */
     if (shelf->waiting > shelf->limits.max_waiting)
-        discard(shelf, shelf->oldest);
+        fedn__shelf_discard(shelf, shelf->oldest);
 }
 
 void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
     if (!u) {
         remove_stray(shelf, id);
         return;
     }
-    if (u->state != RECEIVING)
+    if (u->kept)
+        (void)fedn__shelf_stored_again(shelf, u, blob, NULL);
+    if (u->state != UPDATE_RECEIVING)
         return;
     if (!blob) {
-        discard(shelf, u);
+        fedn__shelf_discard(shelf, u);
         return;
     }
     complete(shelf, u, blob);
@@ -263,15 +226,17 @@ void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
 fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owner, fedn__blob *blob,
                             fedn_error *err)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
     fedn_status rc = FEDN_OK;
 
     if (u)
         rc = check_known(u, owner, err);
-    if (rc == FEDN_OK && u && u->state == RECEIVING)
+    if (rc == FEDN_OK && u && u->kept)
+        return fedn__shelf_stored_again(shelf, u, blob, err);
+    if (rc == FEDN_OK && u && u->state == UPDATE_RECEIVING)
         rc = fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
     if (rc == FEDN_OK && !u)
-        rc = add_update(shelf, id, owner, err);
+        rc = fedn__shelf_add_update(shelf, id, owner, err);
     else if (rc == FEDN_OK)
         receive_again(shelf, u);
     if (rc == FEDN_OK)
@@ -282,84 +247,59 @@ fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owne
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
                               fedn_error *err)
 {
-    const update *u = fedn__map_get(&shelf->updates, id);
+    const fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
     if (!u)
         return fedn__error(err, FEDN_ERR_NOT_FOUND, "model update %s was not uploaded", id);
     if (*u->owner && strcmp(u->owner, owner) != 0)
         return fedn__error(err, FEDN_ERR_DENIED, "model update %s belongs to another client", id);
-    if (u->state != WAITING)
+    if (u->state != UPDATE_WAITING && u->state != UPDATE_KEPT)
         return fedn__error(err, FEDN_ERR_STATE, "model update %s is still being %s", id,
-                           u->state == FOLDING ? "folded" : "uploaded");
+                           u->state == UPDATE_FOLDING ? "folded" : "uploaded");
     return FEDN_OK;
 }
 
 fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
-    assert(u && u->state == WAITING);
-    end_waiting(shelf, u);
-    u->state = FOLDING;
+    assert(u && (u->state == UPDATE_WAITING || u->state == UPDATE_FOLDING));
+    if (u->state == UPDATE_WAITING)
+        end_waiting(shelf, u);
+    u->state = UPDATE_FOLDING;
     return u->blob;
 }
 
 void fedn__shelf_folded(fedn__shelf *shelf, const char *id)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
-    assert(u && u->state == FOLDING);
-    discard(shelf, u);
+    if (!u || u->state != UPDATE_FOLDING)
+        return;
+    if (u->kept)
+        fedn__shelf_keep(shelf, id);
+    else
+        fedn__shelf_discard(shelf, u);
+}
+
+fedn_status fedn__shelf_digest(const fedn__shelf *shelf, const char *id,
+                               uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err)
+{
+    const fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    if (u && u->came_again) {
+        memcpy(ret, u->again, FEDN__DIGEST_BYTES);
+        return FEDN_OK;
+    }
+    if (!u || !u->blob)
+        return fedn__error(err, FEDN_ERR_NOT_FOUND, "model update %s has no bytes here", id);
+    return fedn__blob_digest(u->blob, ret, err);
 }
 
 void fedn__shelf_drop(fedn__shelf *shelf, const char *id)
 {
-    update *u = fedn__map_get(&shelf->updates, id);
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
-    if (u && u->state == WAITING)
-        discard(shelf, u);
-}
-
-char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
-{
-    return fedn__fs_join(shelf->dirs[1], id);
-}
-
-static void put_first(fedn__shelf *shelf, const model *m, uint32_t from)
-{
-    memmove(&shelf->models[1], &shelf->models[0], from * sizeof shelf->models[0]);
-    shelf->models[0] = *m;
-}
-
-fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
-                                  fedn_error *err)
-{
-    model fresh = {.path = fedn__shelf_model_path(shelf, id)};
-
-    if (!fresh.path)
-        return fedn__error_nomem(err);
-    fresh.blob = fedn__blob_ref(blob);
-    memcpy(fresh.id, id, sizeof fresh.id);
-    model_done(&shelf->models[MODELS_KEPT - 1]); /* readers keep their reference */
-    put_first(shelf, &fresh, MODELS_KEPT - 1);
-    return FEDN_OK;
-}
-
-fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret, fedn_error *err)
-{
-    *ret = NULL;
-    for (uint32_t i = 0; i < MODELS_KEPT; i++) {
-        model found = shelf->models[i];
-        if (found.path && strcmp(found.id, id) == 0) {
-            *ret = fedn__blob_ref(found.blob);
-            put_first(shelf, &found, i);
-            return FEDN_OK;
-        }
-    }
-    return fedn__error(err, FEDN_ERR_NOT_FOUND, "model %s is not here", id);
-}
-
-char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id)
-{
-    return fedn__fs_join(shelf->dirs[2], id);
+    if (u && u->state == UPDATE_WAITING)
+        fedn__shelf_discard(shelf, u);
 }

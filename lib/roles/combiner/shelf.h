@@ -14,7 +14,8 @@ typedef struct fedn__shelf_limits {
     uint32_t max_waiting; /* complete, not announced yet */
 } fedn__shelf_limits;
 
-/* Makes the directory, locks it against other processes, removes what a crash left. */
+/* Makes the directory and locks it against other processes. What an earlier process left is there
+ * until the sweep. */
 fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, fedn__shelf **ret,
                              fedn_error *err);
 void fedn__shelf_close(fedn__shelf *shelf);
@@ -35,12 +36,32 @@ fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owne
  * or folded, FEDN_ERR_DENIED another owner's. */
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
                               fedn_error *err);
+/* The digest of a complete update's bytes; if it is kept and came once more, of those that came. */
+fedn_status fedn__shelf_digest(const fedn__shelf *shelf, const char *id,
+                               uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);
 /* Takes one that passed the check for folding: it stays, the shelf's, until fedn__shelf_folded().
- */
+ * Until then the same again. */
 fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id);
+/* One that is being folded stays as long as its round, see fedn__shelf_retire(); its bytes are let
+ * go of, a file of them stays. */
+void fedn__shelf_keep(fedn__shelf *shelf, const char *id);
+/* It is folded, or cannot be: one that is not kept goes. */
 void fedn__shelf_folded(fedn__shelf *shelf, const char *id);
-/* Removes a complete update that is not being folded. */
+/* Removes a complete update that is neither kept nor being folded. */
 void fedn__shelf_drop(fedn__shelf *shelf, const char *id);
+/* The round of those that are kept is over: they go with fedn__shelf_forget() of what this returns.
+ */
+uint64_t fedn__shelf_retire(fedn__shelf *shelf);
+void fedn__shelf_forget(fedn__shelf *shelf, uint64_t retired);
+
+/* What an earlier process kept is kept again, an update as if it had passed the check. `blob` NULL:
+ * it is in its file. FEDN_ERR_IO, FEDN_ERR_NOT_FOUND: there is none. */
+fedn_status fedn__shelf_adopt(fedn__shelf *shelf, const char *id, const char *owner,
+                              fedn__blob *blob, fedn_error *err);
+fedn_status fedn__shelf_adopt_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
+                                    const uint8_t digest[FEDN__DIGEST_BYTES], fedn_error *err);
+/* Removes every file that nobody knows of. */
+fedn_status fedn__shelf_sweep(fedn__shelf *shelf, fedn_error *err);
 
 /* Global models. Path for a download; caller frees. */
 char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id);

@@ -31,8 +31,9 @@ struct fedn__uplink {
     const fedn__link_item *unsent; /* the next to go out on the present stream */
     uint64_t sent_seq;             /* the last that went */
     uint32_t ahead;
-    fedn__blob *nothing; /* what a message is followed by */
-    fedn__timer timer;   /* the next try, or the end of a close's grace */
+    const fedn__link_item *report; /* not acknowledged yet; NULL: none */
+    fedn__blob *nothing;           /* what a message is followed by */
+    fedn__timer timer;             /* the next try, or the end of a close's grace */
     char link_id[FEDN__UUID_TEXT];
     char reducer_id[FEDN__LIMIT_NAME_BYTES + 1];
     int64_t pause_ms;
@@ -164,6 +165,19 @@ static void hang_up(fedn__uplink *uplink)
     fedn__stream_cancel(uplink->stream);
 }
 
+/* What was not sent on this stream cannot have been taken up. */
+static void acked(fedn__uplink *uplink, uint64_t ack)
+{
+    if (ack > uplink->sent_seq)
+        ack = uplink->sent_seq;
+    int32_t taken = uplink->report && uplink->report->seq <= ack;
+    if (taken)
+        uplink->report = NULL;
+    fedn__link_acked(&uplink->link, ack);
+    if (taken)
+        uplink->events.report_taken(uplink->user_data);
+}
+
 static void on_sent(fedn__stream *stream, void *user_data);
 
 static fedn_status send_item(fedn__uplink *uplink, const fedn__link_item *item)
@@ -243,7 +257,7 @@ static void on_welcome(fedn__uplink *uplink, const Fedn__Tier__V1__Welcome *welc
         return;
     }
     uplink->sent_seq = welcome->last_seq_seen;
-    fedn__link_acked(&uplink->link, ack < uplink->sent_seq ? ack : uplink->sent_seq);
+    acked(uplink, ack);
     uplink->unsent = fedn__link_after(&uplink->link, uplink->sent_seq);
     if (uplink->complained)
         fedn__log_write(uplink->options.log, FEDN_LOG_INFO, "combiner",
@@ -271,8 +285,7 @@ static void on_message(fedn__stream *stream, const ProtobufCMessage *base, void 
             link_anew(uplink, "does not begin with a welcome");
         return;
     }
-    fedn__link_acked(&uplink->link,
-                     message->ack < uplink->sent_seq ? message->ack : uplink->sent_seq);
+    acked(uplink, message->ack);
     if (message->body_case == FEDN__TIER__V1__DOWN__BODY__NOT_SET ||
         message->body_case == FEDN__TIER__V1__DOWN__BODY_WELCOME)
         return; /* an acknowledgement only, or a body of a later protocol */
@@ -298,6 +311,11 @@ static fedn_status send_hello(fedn__uplink *uplink)
     hello.link_id = uplink->link_id;
     hello.last_seq_seen = uplink->link.last_seen;
     hello.version = (char *)(uintptr_t)FEDN_VERSION_STRING;
+    const char *held = uplink->events.held_round(uplink->user_data);
+    if (held) {
+        hello.held_rounds = (char **)(uintptr_t)&held;
+        hello.n_held_rounds = 1;
+    }
     up.body_case = FEDN__TIER__V1__UP__BODY_HELLO;
     up.hello = &hello;
     return fedn__stream_send(uplink->stream, &up.base);
@@ -375,6 +393,16 @@ static fedn_status keep(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message,
 fedn_status fedn__uplink_send(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message)
 {
     return keep(uplink, message, 0);
+}
+
+fedn_status fedn__uplink_send_report(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message)
+{
+    const fedn__link_item *newest = uplink->link.newest;
+    fedn_status rc = keep(uplink, message, 0);
+
+    if (rc == FEDN_OK && uplink->link.newest != newest)
+        uplink->report = uplink->link.newest;
+    return rc;
 }
 
 fedn_status fedn__uplink_send_record(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message)

@@ -26,6 +26,10 @@ typedef struct fedn__uplink_events {
     void (*up)(void *user_data);
     /* each message once, in order */
     void (*message)(void *user_data, const Fedn__Tier__V1__Down *message);
+    /* the last report that was sent is stored at the other side */
+    void (*report_taken)(void *user_data);
+    /* a round that this side still has; NULL: none */
+    const char *(*held_round)(void *user_data);
 } fedn__uplink_events;
 
 /* Options are copied, `log` excepted. */
@@ -42,6 +46,8 @@ void fedn__uplink_close(fedn__uplink *uplink, int64_t grace_ms, void (*gone)(voi
 /* Keeps the message (its body is set, numbers are filled in here) until the other side has it.
  * FEDN_ERR_LIMIT: too much is waiting; FEDN_ERR_NOMEM. */
 fedn_status fedn__uplink_send(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message);
+/* The same for a report, whose acknowledgement is told. */
+fedn_status fedn__uplink_send_report(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message);
 /* The same for what may wait or be refused: it leaves room for the messages that may not. */
 fedn_status fedn__uplink_send_record(fedn__uplink *uplink, const Fedn__Tier__V1__Up *message);
 int32_t fedn__uplink_is_up(const fedn__uplink *uplink);

@@ -5,7 +5,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/text.h"
+#include "roles/combiner/round_start.h"
 #include <string.h>
 
 #define PACE_MS      100
@@ -237,7 +237,11 @@ void fedn__combiner_send_report(fedn__combiner_service *service, const char *err
         fill_clients(clients, asked, outcomes, &report);
     up.body_case = FEDN__TIER__V1__UP__BODY_REPORT;
     up.report = &report;
-    (void)send_up(service, &up, "the report of the round");
+    fedn_status rc = fedn__uplink_send_report(service->uplink, &up);
+    if (rc != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "the report of round %s is not sent: %s", report.round_id,
+                        fedn_status_string(rc));
     fedn__log_write(service->log, error ? FEDN_LOG_WARNING : FEDN_LOG_INFO, "combiner",
                     "round %s of session %s: %u of %u updates%s%s", report.round_id,
                     report.session_id, (unsigned)report.count, (unsigned)asked, error ? ": " : "",
@@ -263,58 +267,12 @@ static void decline(fedn__combiner_service *service, const Fedn__Tier__V1__Round
 
 /* ---- orders from above ---- */
 
-/* An id into its field; FEDN_ERR_PROTOCOL if it is too long or none. */
-static fedn_status copy_id(const char *from, char *to, size_t room)
-{
-    if (!fedn__text_is_line(from, room - 1))
-        return FEDN_ERR_PROTOCOL;
-    memcpy(to, from, strlen(from) + 1);
-    return FEDN_OK;
-}
-
-static fedn_status copy_model_id(const char *from, char to[FEDN__UUID_TEXT])
-{
-    fedn__uuid uuid;
-
-    if (!fedn__uuid_parse(from, &uuid))
-        return FEDN_ERR_PROTOCOL;
-    fedn__uuid_format(&uuid, to);
-    return FEDN_OK;
-}
-
-static fedn_status plan_from(const Fedn__Tier__V1__RoundStart *start, fedn__round_plan *plan)
-{
-    fedn_status rc = copy_id(start->session_id, plan->session_id, sizeof plan->session_id);
-
-    if (rc == FEDN_OK)
-        rc = copy_id(start->round_id, plan->round_id, sizeof plan->round_id);
-    if (rc == FEDN_OK)
-        rc = copy_model_id(start->model_id, plan->model_id);
-    if (rc == FEDN_OK)
-        rc = fedn__selection_copy((const char *const *)start->selected_clients,
-                                  start->n_selected_clients, &plan->selected);
-    if (rc == FEDN_OK && strlen(start->round_config) > FEDN__LIMIT_CONTROL_BYTES)
-        rc = FEDN_ERR_LIMIT;
-    if (rc != FEDN_OK)
-        return rc;
-    plan->aggregator = fedn__strdup(*start->aggregator ? start->aggregator : "fedavg");
-    plan->aggregator_kwargs = fedn__strdup(start->aggregator_kwargs);
-    plan->helper_type = fedn__strdup(start->helper_type);
-    plan->config = fedn__strdup(start->round_config);
-    plan->clients_required = start->clients_required;
-    plan->buffer_size = start->buffer_size;
-    plan->timeout_ms = start->round_timeout_ms;
-    if (!plan->aggregator || !plan->aggregator_kwargs || !plan->helper_type || !plan->config)
-        return FEDN_ERR_NOMEM;
-    return FEDN_OK;
-}
-
 static fedn_status round_start(fedn__combiner_service *service,
                                const Fedn__Tier__V1__RoundStart *start)
 {
     fedn__round_plan plan = {0};
 
-    fedn_status rc = plan_from(start, &plan);
+    fedn_status rc = fedn__round_start_read(start, &plan);
     if (rc == FEDN_OK)
         rc = fedn__combiner_engine_round_start(service->engine, fedn__clock_ms(), &plan);
     fedn__round_plan_done(&plan);
@@ -327,14 +285,14 @@ static fedn_status model_task(fedn__combiner_service *service,
                               const Fedn__Tier__V1__ModelTask *order)
 {
     fedn__model_task task = {.type = order->type};
-    fedn_status rc = copy_id(order->session_id, task.session_id, sizeof task.session_id);
+    fedn_status rc = fedn__copy_id(order->session_id, task.session_id, sizeof task.session_id);
 
     if (rc == FEDN_OK &&
         (order->type == FEDN__STATUS_TYPE__MODEL_UPDATE ||
          !protobuf_c_enum_descriptor_get_value(&fedn__status_type__descriptor, order->type)))
         rc = FEDN_ERR_PROTOCOL;
     if (rc == FEDN_OK)
-        rc = copy_model_id(order->model_id, task.model_id);
+        rc = fedn__copy_model_id(order->model_id, task.model_id);
     if (rc == FEDN_OK && !(task.data = fedn__strdup(order->data)))
         rc = FEDN_ERR_NOMEM;
     if (rc == FEDN_OK)
@@ -370,6 +328,22 @@ void fedn__combiner_from_above(void *user_data, const Fedn__Tier__V1__Down *mess
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "an order of the reducer is not carried out: %s", fedn_status_string(rc));
     fedn__combiner_service_drain(service);
+}
+
+void fedn__combiner_report_taken(void *user_data)
+{
+    fedn__combiner_service *service = user_data;
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+
+    (void)fedn__combiner_engine_report_taken(service->engine, plan->round_id);
+    fedn__combiner_service_drain(service);
+}
+
+const char *fedn__combiner_held_round(void *user_data)
+{
+    const fedn__combiner_service *service = user_data;
+
+    return fedn__combiner_engine_held_round(service->engine);
 }
 
 void fedn__combiner_link_up(void *user_data)

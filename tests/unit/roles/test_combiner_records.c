@@ -32,9 +32,16 @@ static void ignore_message(void *user_data, const Fedn__Tier__V1__Down *message)
     (void)message;
 }
 
+static const char *no_round(void *user_data)
+{
+    (void)user_data;
+    return NULL;
+}
+
 static fedn_status open_records(rig *r)
 {
-    static const fedn__uplink_events events = {.up = ignore, .message = ignore_message};
+    static const fedn__uplink_events events = {
+        .up = ignore, .message = ignore_message, .report_taken = ignore, .held_round = no_round};
     char target[64];
     fedn__uplink_options options = {.target = target,
                                     .name = "c1",

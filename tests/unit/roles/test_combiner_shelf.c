@@ -310,6 +310,7 @@ static void a_directory_in_use_is_refused_and_leftovers_are_removed(void **state
     char *left = fedn__fs_join(dir, "updates/left");
     test_write_file(left, "x", 1);
     shelf = open_shelf(dir);
+    assert_ok(fedn__shelf_sweep(shelf, &err), &err);
     assert_int_not_equal(access(left, F_OK), 0);
     fedn__free(left);
     fedn__shelf_close(shelf);

@@ -83,9 +83,26 @@ void rig_start(void *arg)
     fedn__uplink_start(((rig *)arg)->uplink, 12080);
 }
 
+static void on_report_taken(void *user_data)
+{
+    rig *r = user_data;
+
+    note(r, &r->reports_taken);
+}
+
+static const char *held_round(void *user_data)
+{
+    const rig *r = user_data;
+
+    return r->held_round;
+}
+
 fedn_status rig_make_uplink(rig *r, fedn_error *err)
 {
-    static const fedn__uplink_events events = {.up = on_up, .message = on_message};
+    static const fedn__uplink_events events = {.up = on_up,
+                                               .message = on_message,
+                                               .report_taken = on_report_taken,
+                                               .held_round = held_round};
     char target[64];
     fedn__uplink_options options = {.target = target,
                                     .name = "c1",

@@ -19,8 +19,10 @@ typedef struct rig {
     pthread_cond_t cond;
     uint32_t ups;
     uint32_t messages;
-    char rounds[256]; /* the round ids of orders, in their order */
-    char lines[4096]; /* of the log */
+    uint32_t reports_taken;
+    const char *held_round; /* what the hello says; set before the link is dialled */
+    char rounds[256];       /* the round ids of orders, in their order */
+    char lines[4096];       /* of the log */
     int32_t gone;
 } rig;
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Updates that stay on a combiner's shelf until their round is over, across a restart if need be.
+ */
+#include "roles/combiner/shelf_state.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "core/fs.h"
+#include "core/text.h"
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AGAIN ".again" /* behind the id: a file that is only compared */
+
+void fedn__shelf_keep(fedn__shelf *shelf, const char *id)
+{
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    if (!u || u->state != UPDATE_FOLDING)
+        return;
+    if (!u->kept)
+        u->epoch = shelf->epoch;
+    u->kept = 1;
+    u->state = UPDATE_KEPT;
+    u->blob = fedn__blob_unref(u->blob);
+}
+
+uint64_t fedn__shelf_retire(fedn__shelf *shelf)
+{
+    return shelf->epoch++;
+}
+
+/* One whose time is over; NULL: none. */
+static fedn__shelf_update *find_retired(const fedn__shelf *shelf, uint64_t retired)
+{
+    uint64_t place = 0;
+    void *value = NULL;
+
+    while (fedn__map_next(&shelf->updates, &place, NULL, &value)) {
+        fedn__shelf_update *u = value;
+        if (u->kept && u->epoch <= retired)
+            return u;
+    }
+    return NULL;
+}
+
+void fedn__shelf_forget(fedn__shelf *shelf, uint64_t retired)
+{
+    fedn__shelf_update *u = NULL;
+
+    while ((u = find_retired(shelf, retired)) != NULL) {
+        u->kept = 0;
+        if (u->receiving_again)
+            shelf->receiving--;
+        if (u->state == UPDATE_KEPT) /* else it goes when it is folded */
+            fedn__shelf_discard(shelf, u);
+    }
+}
+
+fedn_status fedn__shelf_accept_again(fedn__shelf *shelf, fedn__shelf_update *u, char **ret_path,
+                                     fedn_error *err)
+{
+    *ret_path = fedn__strf("%s%s", u->path, AGAIN);
+    if (!*ret_path)
+        return fedn__error_nomem(err);
+    if (!u->receiving_again)
+        shelf->receiving++;
+    u->receiving_again = 1;
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_stored_again(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob,
+                                     fedn_error *err)
+{
+    fedn_status rc = blob ? fedn__blob_digest(blob, u->again, err) : FEDN_OK;
+    char *path = blob && fedn__blob_fd(blob) >= 0 ? fedn__strf("%s%s", u->path, AGAIN) : NULL;
+
+    if (u->receiving_again)
+        shelf->receiving--;
+    u->receiving_again = 0;
+    u->came_again = blob && rc == FEDN_OK;
+    if (path)
+        unlink(path);
+    fedn__free(path);
+    return rc;
+}
+
+/* ---- what an earlier process left ---- */
+
+static fedn_status open_kept(const char *path, fedn__blob *blob, fedn__blob **ret, fedn_error *err)
+{
+    if (!blob)
+        return fedn__blob_from_file(path, ret, err);
+    *ret = fedn__blob_ref(blob);
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_adopt(fedn__shelf *shelf, const char *id, const char *owner,
+                              fedn__blob *blob, fedn_error *err)
+{
+    if (fedn__map_get(&shelf->updates, id))
+        return fedn__error(err, FEDN_ERR_EXISTS, "model update %s is named twice", id);
+    fedn_status rc = fedn__shelf_add_update(shelf, id, owner, err);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+    rc = open_kept(u->path, blob, &u->blob, err);
+    if (rc != FEDN_OK) {
+        fedn__shelf_discard(shelf, u);
+        return rc;
+    }
+    shelf->receiving--;
+    u->in_file = fedn__blob_fd(u->blob) >= 0;
+    u->kept = 1;
+    u->epoch = shelf->epoch;
+    u->state = UPDATE_FOLDING; /* it is, first of all */
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_adopt_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
+                                    const uint8_t digest[FEDN__DIGEST_BYTES], fedn_error *err)
+{
+    uint8_t found[FEDN__DIGEST_BYTES];
+    fedn__blob *here = NULL;
+    char *path = fedn__shelf_model_path(shelf, id);
+    fedn_status rc = path ? open_kept(path, blob, &here, err) : fedn__error_nomem(err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__blob_digest(here, found, err);
+    if (rc == FEDN_OK && memcmp(found, digest, sizeof found) != 0)
+        rc = fedn__error(err, FEDN_ERR_FORMAT, "%s is not what it was", path);
+    if (rc == FEDN_OK)
+        rc = fedn__shelf_add_model(shelf, id, here, err);
+    fedn__blob_unref(here);
+    fedn__free(path);
+    return rc;
+}
+
+static int32_t is_known(const fedn__shelf *shelf, uint32_t dir, const char *name)
+{
+    if (dir == UPDATES_DIR)
+        return fedn__map_get(&shelf->updates, name) != NULL;
+    for (uint32_t i = 0; dir == MODELS_DIR && i < MODELS_KEPT; i++)
+        if (shelf->models[i].path && strcmp(shelf->models[i].id, name) == 0)
+            return 1;
+    return 0;
+}
+
+static fedn_status sweep_dir(const fedn__shelf *shelf, uint32_t which, fedn_error *err)
+{
+    fedn_status rc = FEDN_OK;
+    const struct dirent *entry = NULL;
+    DIR *dir = opendir(shelf->dirs[which]);
+
+    if (!dir)
+        return fedn__error_errno(err, errno, "cannot list %s", shelf->dirs[which]);
+    while (rc == FEDN_OK &&
+           (entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe): its own stream */
+        if (entry->d_name[0] == '.' || is_known(shelf, which, entry->d_name))
+            continue;
+        char *path = fedn__fs_join(shelf->dirs[which], entry->d_name);
+        rc = path ? fedn__fs_unlink(path, err) : fedn__error_nomem(err);
+        fedn__free(path);
+    }
+    closedir(dir);
+    return rc;
+}
+
+fedn_status fedn__shelf_sweep(fedn__shelf *shelf, fedn_error *err)
+{
+    fedn_status rc = FEDN_OK;
+
+    for (uint32_t i = 0; rc == FEDN_OK && i < 3; i++)
+        rc = sweep_dir(shelf, i, err);
+    return rc;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Global models and partials on a combiner's shelf. */
+#include "roles/combiner/shelf_state.h"
+
+#include "core/alloc.h"
+#include "core/error.h"
+#include "core/fs.h"
+#include <string.h>
+#include <unistd.h>
+
+static void model_done(fedn__shelf_model_entry *m, int32_t remove)
+{
+    if (remove && m->blob && fedn__blob_fd(m->blob) >= 0)
+        unlink(m->path);
+    fedn__free(m->path);
+    fedn__blob_unref(m->blob);
+    memset(m, 0, sizeof *m);
+}
+
+void fedn__shelf_models_done(fedn__shelf *shelf)
+{
+    for (uint32_t i = 0; i < MODELS_KEPT; i++)
+        model_done(&shelf->models[i], 0);
+}
+
+char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
+{
+    return fedn__fs_join(shelf->dirs[MODELS_DIR], id);
+}
+
+static void put_first(fedn__shelf *shelf, const fedn__shelf_model_entry *m, uint32_t from)
+{
+    memmove(&shelf->models[1], &shelf->models[0], from * sizeof shelf->models[0]);
+    shelf->models[0] = *m;
+}
+
+fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
+                                  fedn_error *err)
+{
+    fedn__shelf_model_entry fresh = {.path = fedn__shelf_model_path(shelf, id)};
+
+    if (!fresh.path)
+        return fedn__error_nomem(err);
+    fresh.blob = fedn__blob_ref(blob);
+    memcpy(fresh.id, id, sizeof fresh.id);
+    model_done(&shelf->models[MODELS_KEPT - 1], 1); /* readers keep their reference */
+    put_first(shelf, &fresh, MODELS_KEPT - 1);
+    return FEDN_OK;
+}
+
+fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret, fedn_error *err)
+{
+    *ret = NULL;
+    for (uint32_t i = 0; i < MODELS_KEPT; i++) {
+        fedn__shelf_model_entry found = shelf->models[i];
+        if (found.path && strcmp(found.id, id) == 0) {
+            *ret = fedn__blob_ref(found.blob);
+            put_first(shelf, &found, i);
+            return FEDN_OK;
+        }
+    }
+    return fedn__error(err, FEDN_ERR_NOT_FOUND, "model %s is not here", id);
+}
+
+char *fedn__shelf_partial_path(const fedn__shelf *shelf, const char *id)
+{
+    return fedn__fs_join(shelf->dirs[PARTIALS_DIR], id);
+}

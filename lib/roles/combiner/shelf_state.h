@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The inside of the shelf, shared by its files and nobody else. */
+#ifndef FEDN__ROLES_COMBINER_SHELF_STATE_H
+#define FEDN__ROLES_COMBINER_SHELF_STATE_H
+
+#include "core/map.h"
+#include "roles/combiner/shelf.h"
+
+#define MODELS_KEPT 6 /* global models: the round's, those of validations and predictions */
+
+enum { UPDATE_RECEIVING, UPDATE_WAITING, UPDATE_FOLDING, UPDATE_KEPT };
+
+typedef struct fedn__shelf_update {
+    struct fedn__shelf_update *next; /* of those that wait, oldest first */
+    struct fedn__shelf_update *previous;
+    char id[FEDN__UUID_TEXT];
+    char *owner;
+    char *path;       /* of a large one */
+    fedn__blob *blob; /* NULL while it is being received */
+    int32_t state;
+    int32_t in_file;
+    int32_t kept;            /* as long as its round */
+    uint64_t epoch;          /* of its round, counted by retiring */
+    int32_t receiving_again; /* while it is kept: only to be compared */
+    int32_t came_again;
+    uint8_t again[FEDN__DIGEST_BYTES]; /* digest of what came */
+} fedn__shelf_update;
+
+typedef struct fedn__shelf_model_entry {
+    char id[FEDN__UUID_TEXT];
+    char *path;
+    fedn__blob *blob;
+} fedn__shelf_model_entry;
+
+struct fedn__shelf {
+    char *dirs[3]; /* updates, models, partials */
+    int lock_fd;
+    fedn__shelf_limits limits;
+    fedn__map updates;
+    fedn__shelf_update *oldest; /* of those that wait */
+    fedn__shelf_update *newest;
+    uint32_t receiving;
+    uint32_t waiting;
+    uint64_t epoch;
+    fedn__shelf_model_entry models[MODELS_KEPT]; /* used last first */
+};
+
+enum { UPDATES_DIR, MODELS_DIR, PARTIALS_DIR };
+
+/* Makes an entry that is being received. */
+fedn_status fedn__shelf_add_update(fedn__shelf *shelf, const char *id, const char *owner,
+                                   fedn_error *err);
+/* With its file. */
+void fedn__shelf_discard(fedn__shelf *shelf, fedn__shelf_update *u);
+/* shelf_keep.c: one that is kept comes once more, and has come (`blob` NULL: has not). */
+fedn_status fedn__shelf_accept_again(fedn__shelf *shelf, fedn__shelf_update *u, char **ret_path,
+                                     fedn_error *err);
+fedn_status fedn__shelf_stored_again(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob,
+                                     fedn_error *err);
+/* shelf_models.c: at the end; the files stay for the next process. */
+void fedn__shelf_models_done(fedn__shelf *shelf);
+
+#endif
