@@ -20,17 +20,6 @@ static json_t *text_of(const cli_line *cli, const char *property)
     return json_string(fedn_config_get(cli->config, property));
 }
 
-static json_t *integer_of(const cli_line *cli, const char *property)
-{
-    return json_integer(strtoll(fedn_config_get(cli->config, property), NULL, 10));
-}
-
-static json_t *boolean_of(const cli_line *cli, const char *property)
-{
-    const char *text = fedn_config_get(cli->config, property);
-    return json_boolean(strchr("tyTY1", *text) || strcmp(text, "on") == 0);
-}
-
 /* The newest model, if the session is to start from that. */
 static fedn_status seed_model(const cli_line *cli, fedn_control *control, json_t **ret,
                               fedn_error *err)
@@ -55,32 +44,44 @@ static fedn_status seed_model(const cli_line *cli, fedn_control *control, json_t
     return rc;
 }
 
+/* Every property of a session is one of its settings, but for these. */
+static int32_t is_setting(const char *name)
+{
+    return strcmp(name, "session.name") != 0 && strcmp(name, "session.model_id") != 0 &&
+           strcmp(name, "session.client_ids") != 0;
+}
+
+static void add_setting(const char *name, const char *type, const char *range, const char *initial,
+                        const char *value, const char *doc, void *user_data)
+{
+    (void)type;
+    (void)range;
+    (void)initial;
+    (void)doc;
+    if (is_setting(name) && *value)
+        json_object_set_new(user_data, name + strlen("session."), json_string(value));
+}
+
 /* Takes `model`. */
 static fedn_status session_body(const cli_line *cli, json_t *model, json_t **ret, fedn_error *err)
 {
     const char *name = fedn_config_get(cli->config, "session.name");
     const char *kwargs = fedn_config_get(cli->config, "session.aggregator_kwargs");
-    json_t *parameters = *kwargs ? json_loads(kwargs, 0, NULL) : json_null();
-    const char *timeout = fedn_config_get(cli->config, "session.round_timeout");
+    json_t *parameters = *kwargs ? json_loads(kwargs, 0, NULL) : NULL;
+    json_t *config = json_pack("{s:O}", "model_id", model);
 
     *ret = NULL;
     if (!json_is_object(parameters) && *kwargs) {
         json_decref(parameters);
+        json_decref(config);
         json_decref(model);
         return cli_error(err, FEDN_ERR_INVALID, "--aggregator-kwargs \"%s\" is not a JSON object",
                          kwargs);
     }
-    json_t *config = json_pack(
-        "{s:o,s:o,s:o,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:n}", "model_id", model, "aggregator",
-        text_of(cli, "session.aggregator"), "aggregator_kwargs", parameters, "round_timeout",
-        strtod(timeout, NULL), "buffer_size", integer_of(cli, "session.buffer_size"), "rounds",
-        integer_of(cli, "session.rounds"), "delete_models_storage",
-        boolean_of(cli, "session.delete_models_storage"), "clients_required",
-        integer_of(cli, "session.clients_required"), "requested_clients",
-        integer_of(cli, "session.requested_clients"), "validate",
-        boolean_of(cli, "session.validate"), "helper_type", text_of(cli, "session.helper_type"),
-        "server_functions");
-    *ret = json_pack("{s:O,s:o}", "seed_model_id", model, "session_config", config);
+    fedn_config_each(cli->config, "session.", add_setting, config);
+    if (parameters)
+        json_object_set_new(config, "aggregator_kwargs", parameters);
+    *ret = json_pack("{s:o,s:o}", "seed_model_id", model, "session_config", config);
     if (*ret && *name)
         json_object_set_new(*ret, "name", json_string(name));
     return *ret ? FEDN_OK : cli_error(err, FEDN_ERR_NOMEM, "out of memory");
@@ -107,11 +108,12 @@ static fedn_status begin(const cli_line *cli, fedn_control *control, const char 
                          fedn_error *err)
 {
     const char *clients = fedn_config_get(cli->config, "session.client_ids");
+    const char *rounds = fedn_config_get(cli->config, "session.rounds");
     const char *timeout = fedn_config_get(cli->config, "session.round_timeout");
     fedn_error why = {0};
     json_t *body =
-        json_pack("{s:s,s:o,s:f}", "session_id", session_id, "rounds",
-                  integer_of(cli, "session.rounds"), "round_timeout", strtod(timeout, NULL));
+        json_pack("{s:s,s:I,s:f}", "session_id", session_id, "rounds",
+                  (json_int_t)strtoll(rounds, NULL, 10), "round_timeout", strtod(timeout, NULL));
 
     if (*clients)
         json_object_set_new(body, "client_ids", json_string(clients));

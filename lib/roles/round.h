@@ -20,6 +20,9 @@ typedef struct fedn__round_plan {
     uint32_t clients_required;
     int32_t buffer_size; /* accepted updates that end the round; <= 0: all asked */
     int64_t timeout_ms;
+    uint32_t ask;              /* clients that are asked, drawn by lot; 0: all */
+    double straggler_quantile; /* of the times of earlier rounds; 0: nobody is a straggler */
+    double straggler_factor;   /* times that is how long a round waits */
 } fedn__round_plan;
 
 /* Outcome of one asked client; the texts are those of the round's record. */

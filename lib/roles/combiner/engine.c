@@ -287,9 +287,7 @@ int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine)
 {
     const fedn__participant *oldest = fedn__roster_oldest(&engine->roster);
     int64_t expiry = oldest ? oldest->last_seen_ms + engine->settings.liveness_ms + 1 : INT64_MAX;
-    int32_t timed =
-        (engine->state == ROUND_FETCHING && !engine->restored) || engine->state == ROUND_COLLECTING;
-    int64_t round = timed ? engine->deadline_ms : INT64_MAX;
+    int64_t round = fedn__combiner_state_deadline(engine);
 
     return expiry < round ? expiry : round;
 }

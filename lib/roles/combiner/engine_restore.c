@@ -55,6 +55,7 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
     engine->state = ROUND_FETCHING;
     engine->restored = 1;
     engine->deadline_ms = now_ms + engine->plan.timeout_ms;
+    engine->straggler_ms = INT64_MAX;
     fedn__combiner_state_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = engine->plan.model_id;
     return FEDN_OK;
 }

@@ -93,6 +93,8 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
     }
     engine->restored = 0;
     forget_clients(engine);
+    if (strcmp(engine->plan.session_id, plan->session_id) != 0)
+        engine->times_count = 0;
     fedn__round_plan_done(&engine->plan);
     engine->plan = *plan;
     memset(plan, 0, sizeof *plan);
@@ -116,6 +118,18 @@ fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, in
     return FEDN_OK;
 }
 
+int64_t fedn__combiner_state_deadline(const fedn__combiner_engine *engine)
+{
+    int32_t has_some = engine->counts.accepted + engine->counts.checking > 0;
+
+    if (engine->state == ROUND_FETCHING)
+        return engine->restored ? INT64_MAX : engine->deadline_ms;
+    if (engine->state != ROUND_COLLECTING)
+        return INT64_MAX;
+    return has_some && engine->straggler_ms < engine->deadline_ms ? engine->straggler_ms
+                                                                  : engine->deadline_ms;
+}
+
 /* The round ends without a partial. The clients stay until the next round: the report reads them.
  */
 static void give_up(fedn__combiner_engine *engine, const char *error)
@@ -129,7 +143,6 @@ static void give_up(fedn__combiner_engine *engine, const char *error)
 static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_t now_ms,
                 fedn__id_fn ids, void *ids_data)
 {
-    engine->asked[engine->asked_count++] = client;
     engine->counts.asked++;
     engine->counts.pending++;
     client->outcome = FEDN__OUTCOME_PENDING;
@@ -174,23 +187,15 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
     }
     if (room_for_asked(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    uint32_t active = 0;
-    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
-         client = client->newer)
-        active += client->online && fedn__selection_has(&engine->plan.selected, client->id);
-    uint32_t required = engine->plan.clients_required ? engine->plan.clients_required : 1;
-    if (active < required) {
-        fedn__combiner_state_text(text, "%u active clients, clients_required is %u",
-                                  (unsigned)active, (unsigned)required);
+    if (fedn__combiner_state_choose(engine, text) != FEDN_OK) {
         give_up(engine, text);
         return FEDN_OK;
     }
     engine->state = ROUND_COLLECTING;
+    engine->straggler_ms = fedn__combiner_state_straggler(engine, now_ms);
     (void)fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN);
-    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
-         client = client->newer)
-        if (client->online && fedn__selection_has(&engine->plan.selected, client->id))
-            ask(engine, client, now_ms, ids, ids_data);
+    for (uint32_t i = 0; i < engine->asked_count; i++)
+        ask(engine, engine->asked[i], now_ms, ids, ids_data);
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
     return FEDN_OK;
 }
@@ -211,9 +216,9 @@ fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, in
 
 void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms)
 {
-    if (now_ms < engine->deadline_ms)
+    if (now_ms < fedn__combiner_state_deadline(engine))
         return;
-    if (engine->state == ROUND_FETCHING && !engine->restored)
+    if (engine->state == ROUND_FETCHING)
         give_up(engine, "the global model did not arrive within the round's time");
     if (engine->state == ROUND_COLLECTING)
         engine->state = ROUND_CLOSING; /* what is being checked is still counted */
@@ -231,6 +236,14 @@ static void summary(const fedn__combiner_engine *engine, char *text, size_t byte
              (unsigned)(engine->counts.failed - lost), (unsigned)lost);
 }
 
+static const char *late_reason(const fedn__combiner_engine *engine, int32_t full, int64_t now_ms)
+{
+    if (full)
+        return "the round had enough updates before";
+    return now_ms < engine->deadline_ms ? "slower than the stragglers' bound, from earlier rounds"
+                                        : "no answer within round_timeout";
+}
+
 void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms)
 {
     char text[FEDN__REASON_BYTES];
@@ -246,9 +259,7 @@ void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms)
     for (uint32_t i = 0; i < engine->asked_count; i++)
         if (engine->asked[i]->outcome == FEDN__OUTCOME_PENDING)
             fedn__combiner_state_outcome(engine, engine->asked[i], FEDN__OUTCOME_LATE,
-                                         full ? "the round had enough updates before"
-                                              : "no answer within round_timeout",
-                                         now_ms);
+                                         late_reason(engine, full, now_ms), now_ms);
     if (engine->counts.accepted == 0) {
         summary(engine, text, sizeof text);
         give_up(engine, text);

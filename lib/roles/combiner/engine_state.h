@@ -16,6 +16,8 @@ enum {
 
 #define MOST_MODEL_TASKS 16
 
+enum { FEDN__TIMES = 512 };
+
 struct fedn__combiner_engine {
     fedn__combiner_settings settings;
     fedn__roster roster;
@@ -23,7 +25,10 @@ struct fedn__combiner_engine {
     int32_t state;
     fedn__round_plan plan; /* of the present round, or of the last one */
     int64_t deadline_ms;
-    int32_t restored; /* it goes on after a restart, and waits for its model */
+    int64_t straggler_ms;        /* from then on it waits for nobody; INT64_MAX: never */
+    uint32_t times[FEDN__TIMES]; /* ring: how many ms updates took in this session */
+    uint32_t times_count;        /* ever */
+    int32_t restored;            /* it goes on after a restart, and waits for its model */
     fedn__participant **asked;
     uint32_t asked_count;
     fedn__combiner_counts counts;
@@ -59,7 +64,15 @@ void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms);
 fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
                                              const char *model_id, const char *error,
                                              fedn__id_fn ids, void *ids_data);
+/* When the round waits no longer; INT64_MAX: it does not wait for time. */
+int64_t fedn__combiner_state_deadline(const fedn__combiner_engine *engine);
 void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
+/* engine_ask.c: whom a round asks, and how long it waits for them. `asked` has room for all who are
+ * online. FEDN_ERR_NOT_FOUND: there are fewer than it needs, the text says so. */
+fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
+                                        char text[FEDN__REASON_BYTES]);
+void fedn__combiner_state_time(fedn__combiner_engine *engine, const fedn__participant *client);
+int64_t fedn__combiner_state_straggler(const fedn__combiner_engine *engine, int64_t now_ms);
 /* engine_restore.c: the model of a restored round has come. At most 2 actions a client. */
 void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms);
 /* The client is taking part in a round that still runs. */

@@ -167,6 +167,8 @@ static void conclude(fedn__combiner_engine *engine, fedn__participant *client, c
     fedn__combiner_state_outcome(engine, client,
                                  error ? FEDN__OUTCOME_REFUSED : FEDN__OUTCOME_ACCEPTED,
                                  error ? error : "", now_ms);
+    if (!error)
+        fedn__combiner_state_time(engine, client);
     fedn__combiner_state_reply(engine, client->reply,
                                error ? FEDN__REPLY_REFUSED : FEDN__REPLY_COUNTED, client->reason);
     client->reply = 0;

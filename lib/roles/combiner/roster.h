@@ -28,6 +28,7 @@ typedef struct fedn__participant {
     uint8_t digest[FEDN__DIGEST_BYTES]; /* of that update */
     int32_t stored;                     /* the journal has it */
     double num_examples;
+    uint64_t lot; /* drawn for the present round */
     int64_t asked_at_ms;
     int64_t answered_at_ms;
     char reason[FEDN__REASON_BYTES];

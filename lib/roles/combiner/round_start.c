@@ -46,6 +46,12 @@ fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn
     plan->clients_required = start->clients_required;
     plan->buffer_size = start->buffer_size;
     plan->timeout_ms = start->round_timeout_ms;
+    plan->ask = start->ask;
+    if (start->straggler_quantile > 0 && start->straggler_quantile <= 1 &&
+        start->straggler_factor > 0) {
+        plan->straggler_quantile = start->straggler_quantile;
+        plan->straggler_factor = start->straggler_factor;
+    }
     if (!plan->aggregator || !plan->aggregator_kwargs || !plan->helper_type || !plan->config)
         return FEDN_ERR_NOMEM;
     return FEDN_OK;
@@ -66,4 +72,7 @@ void fedn__round_start_write(const fedn__round_plan *plan, Fedn__Tier__V1__Round
     ret->clients_required = plan->clients_required;
     ret->buffer_size = plan->buffer_size;
     ret->round_timeout_ms = (uint32_t)plan->timeout_ms;
+    ret->ask = plan->ask;
+    ret->straggler_quantile = plan->straggler_quantile;
+    ret->straggler_factor = plan->straggler_factor;
 }

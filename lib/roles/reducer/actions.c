@@ -226,6 +226,9 @@ static void send_start(fedn__reducer_service *service, const fedn__reducer_actio
     start.buffer_size = (int32_t)fedn__json_integer(config, "buffer_size", -1);
     start.round_timeout_ms =
         (uint32_t)(session->round_timeout_ms < UINT32_MAX ? session->round_timeout_ms : UINT32_MAX);
+    start.ask = (uint32_t)fedn__json_integer(config, "ask", 0);
+    start.straggler_quantile = fedn__json_number(config, "straggler_quantile", 0);
+    start.straggler_factor = fedn__json_number(config, "straggler_factor", 1);
     start.selected_clients = selected_clients(course->client_ids, &start.n_selected_clients);
     start.helper_type = (char *)(uintptr_t)fedn__json_string(config, "helper_type", "");
     start.round_config = course->task_text;

@@ -21,12 +21,21 @@ static const struct {
     int32_t type;
     int32_t empty_is_null;
 } members[] = {
-    {"aggregator", TEXT, 0},         {"aggregator_kwargs", TEXT, 1},
-    {"round_timeout", NUMBER, 0},    {"buffer_size", NUMBER, 0},
-    {"rounds", NUMBER, 0},           {"delete_models_storage", SWITCH, 0},
-    {"clients_required", NUMBER, 0}, {"requested_clients", NUMBER, 0},
-    {"validate", SWITCH, 0},         {"helper_type", TEXT, 0},
-    {"model_id", TEXT, 1},           {"server_functions", TEXT, 1},
+    {"aggregator", TEXT, 0},
+    {"aggregator_kwargs", TEXT, 1},
+    {"round_timeout", NUMBER, 0},
+    {"buffer_size", NUMBER, 0},
+    {"rounds", NUMBER, 0},
+    {"delete_models_storage", SWITCH, 0},
+    {"clients_required", NUMBER, 0},
+    {"requested_clients", NUMBER, 0},
+    {"ask", NUMBER, 0},
+    {"straggler_quantile", NUMBER, 0},
+    {"straggler_factor", NUMBER, 0},
+    {"validate", SWITCH, 0},
+    {"helper_type", TEXT, 0},
+    {"model_id", TEXT, 1},
+    {"server_functions", TEXT, 1},
 };
 
 enum { MEMBERS = sizeof members / sizeof members[0] };

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The combiner's engine: whom a round asks, and how long it waits for the slow ones. */
+#include "roles/combiner/engine_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ENOUGH_TIMES 8 /* before them a quantile says nothing */
+
+/* A lot is a number made of round and client (FNV-1a, then mixed): whoever draws again, after a
+ * restart or in a simulation, draws the same. */
+static uint64_t draw_lot(const char *round_id, const char *client_id)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (const char *c = round_id; *c; c++)
+        hash = (hash ^ (uint8_t)*c) * 1099511628211u;
+    hash = (hash ^ '/') * 1099511628211u;
+    for (const char *c = client_id; *c; c++)
+        hash = (hash ^ (uint8_t)*c) * 1099511628211u;
+    hash = (hash ^ (hash >> 32)) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 29);
+}
+
+static int by_lot(const void *a, const void *b)
+{
+    const fedn__participant *first = *(fedn__participant *const *)a;
+    const fedn__participant *second = *(fedn__participant *const *)b;
+
+    if (first->lot != second->lot)
+        return first->lot < second->lot ? -1 : 1;
+    return strcmp(first->id, second->id);
+}
+
+fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
+                                        char text[FEDN__REASON_BYTES])
+{
+    const fedn__round_plan *plan = &engine->plan;
+    uint32_t required = plan->clients_required ? plan->clients_required : 1;
+    uint32_t count = 0;
+
+    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
+         client = client->newer) {
+        if (!client->online || !fedn__selection_has(&plan->selected, client->id))
+            continue;
+        client->lot = plan->ask ? draw_lot(plan->round_id, client->id) : 0;
+        engine->asked[count++] = client;
+    }
+    if (count < required) {
+        fedn__combiner_state_text(text, "%u active clients, clients_required is %u",
+                                  (unsigned)count, (unsigned)required);
+        return FEDN_ERR_NOT_FOUND;
+    }
+    if (plan->ask && count > plan->ask) {
+        qsort(engine->asked, count, sizeof(fedn__participant *), by_lot);
+        count = plan->ask > required ? plan->ask : required;
+    }
+    engine->asked_count = count;
+    return FEDN_OK;
+}
+
+void fedn__combiner_state_time(fedn__combiner_engine *engine, const fedn__participant *client)
+{
+    int64_t took = client->answered_at_ms - client->asked_at_ms;
+
+    if (took < 0 || took > UINT32_MAX)
+        return;
+    engine->times[engine->times_count++ % FEDN__TIMES] = (uint32_t)took;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t first = *(const uint32_t *)a;
+    uint32_t second = *(const uint32_t *)b;
+
+    return first < second ? -1 : first > second;
+}
+
+int64_t fedn__combiner_state_straggler(const fedn__combiner_engine *engine, int64_t now_ms)
+{
+    uint32_t count = engine->times_count < FEDN__TIMES ? engine->times_count : FEDN__TIMES;
+    uint32_t sorted[FEDN__TIMES];
+
+    if (engine->plan.straggler_quantile <= 0 || count < ENOUGH_TIMES)
+        return INT64_MAX;
+    memcpy(sorted, engine->times, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], by_number);
+    uint32_t place = (uint32_t)(engine->plan.straggler_quantile * (count - 1) + 0.5);
+    double wait = sorted[place] * engine->plan.straggler_factor;
+    return wait < (double)engine->plan.timeout_ms ? now_ms + (int64_t)wait + 1 : INT64_MAX;
+}
