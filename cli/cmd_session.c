@@ -51,15 +51,25 @@ static int32_t is_setting(const char *name)
            strcmp(name, "session.client_ids") != 0;
 }
 
+static json_t *typed(const char *type, const char *value)
+{
+    if (strcmp(type, "integer") == 0)
+        return json_integer(strtoll(value, NULL, 10));
+    if (strcmp(type, "number") == 0)
+        return json_real(strtod(value, NULL));
+    if (strcmp(type, "boolean") == 0)
+        return json_boolean(strchr("tyTY1", *value) || strcmp(value, "on") == 0);
+    return json_string(value);
+}
+
 static void add_setting(const char *name, const char *type, const char *range, const char *initial,
                         const char *value, const char *doc, void *user_data)
 {
-    (void)type;
     (void)range;
     (void)initial;
     (void)doc;
     if (is_setting(name) && *value)
-        json_object_set_new(user_data, name + strlen("session."), json_string(value));
+        json_object_set_new(user_data, name + strlen("session."), typed(type, value));
 }
 
 /* Takes `model`. */
