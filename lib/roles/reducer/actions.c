@@ -250,7 +250,7 @@ static void send_cancel(fedn__reducer_service *service, const fedn__reducer_acti
     Fedn__Tier__V1__Down down = FEDN__TIER__V1__DOWN__INIT;
     char id[FEDN__ROUND_ID_TEXT];
 
-    fedn__trail_round_id(action->round->id, id);
+    fedn__trail_round_id(action->round_id, id);
     cancel.session_id = (char *)(uintptr_t)session->session_id;
     cancel.round_id = id;
     cancel.reason = (char *)(uintptr_t)action->text;

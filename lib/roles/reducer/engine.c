@@ -102,7 +102,7 @@ fedn_status fedn__reducer_prepare(fedn__reducer_engine *engine)
     if (rc == FEDN_OK && engine->round && engine->round->state == FEDN__ROUND_WAITING)
         rc = grow_round(&engine->round, combiners);
     if (rc == FEDN_OK)
-        rc = grow_actions(engine, 16 + 4 * (uint64_t)combiners);
+        rc = grow_actions(engine, 16 + HELD_MOST + 4 * (uint64_t)combiners);
     return rc;
 }
 
@@ -124,140 +124,6 @@ int32_t fedn__reducer_engine_next(fedn__reducer_engine *engine, fedn__reducer_ac
     engine->action_first = (engine->action_first + 1) % engine->action_capacity;
     engine->action_count--;
     return 1;
-}
-
-static void act_on(fedn__reducer_engine *engine, int32_t type,
-                   const fedn__reducer_combiner *combiner)
-{
-    fedn__reducer_act(engine, type)->combiner = combiner;
-}
-
-static fedn__reducer_combiner *find(const fedn__reducer_engine *engine, const char *name)
-{
-    for (uint32_t i = 0; i < engine->combiner_count; i++)
-        if (strcmp(engine->combiners[i]->name, name) == 0)
-            return engine->combiners[i];
-    return NULL;
-}
-
-static fedn_status check_hello(fedn__reducer_engine *engine, const fedn__reducer_hello *hello,
-                               fedn_error *err)
-{
-    const fedn__reducer_combiner *known;
-
-    if (hello->protocol != FEDN__TIER_PROTOCOL)
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "combiner speaks tier protocol %u, this reducer %d: update the older",
-                           (unsigned)hello->protocol, FEDN__TIER_PROTOCOL);
-    if (!fedn__text_is_name(hello->name, FEDN__LIMIT_NAME_BYTES))
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "combiner name \"%.64s\" is not 1..%d letters, digits, _ and -",
-                           hello->name, FEDN__LIMIT_NAME_BYTES);
-    if (!fedn__text_is_name(hello->combiner_id, FEDN__LIMIT_ID_BYTES) ||
-        !fedn__text_is_name(hello->link_id, FEDN__LIMIT_ID_BYTES))
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "combiner %s: combiner_id or link_id is not 1..%d letters, digits, _ "
-                           "and -",
-                           hello->name, FEDN__LIMIT_ID_BYTES);
-    known = find(engine, hello->name);
-    if (known && known->attachment && strcmp(known->combiner_id, hello->combiner_id) != 0)
-        return fedn__error(err, FEDN_ERR_EXISTS,
-                           "a combiner named %s is attached already: set combiner.name to another",
-                           hello->name);
-    if (!known && engine->combiner_count >= FEDN__LIMIT_COMBINERS)
-        return fedn__error(err, FEDN_ERR_LIMIT, "%d combiners are known already",
-                           FEDN__LIMIT_COMBINERS);
-    return FEDN_OK;
-}
-
-/* Room for one more; the new one is not in the list yet. */
-static fedn_status new_combiner(fedn__reducer_engine *engine, fedn__reducer_combiner **ret)
-{
-    fedn__reducer_combiner **list = fedn__realloc_array(
-        engine->combiners, (uint64_t)engine->combiner_count + 1, sizeof(void *));
-
-    if (!list)
-        return FEDN_ERR_NOMEM;
-    engine->combiners = list;
-    *ret = fedn__alloc_zero(sizeof **ret);
-    return *ret ? FEDN_OK : FEDN_ERR_NOMEM;
-}
-
-static int32_t holds(const fedn__reducer_hello *hello, uint64_t round)
-{
-    uint64_t held = 0;
-
-    for (uint64_t i = 0; i < hello->held_count; i++)
-        if (fedn__text_to_u64(hello->held[i], &held) && held == round)
-            return 1;
-    return 0;
-}
-
-fedn_status fedn__reducer_engine_attach(fedn__reducer_engine *engine, int64_t now_ms,
-                                        const fedn__reducer_hello *hello,
-                                        fedn__reducer_combiner **ret, int32_t *ret_resumed,
-                                        fedn_error *err)
-{
-    fedn__reducer_combiner *combiner = NULL;
-    fedn_status rc = check_hello(engine, hello, err);
-
-    *ret = NULL;
-    if (rc != FEDN_OK)
-        return rc;
-    if (fedn__reducer_prepare(engine) != FEDN_OK)
-        return fedn__error_nomem(err);
-    combiner = find(engine, hello->name);
-    if (!combiner) {
-        if (new_combiner(engine, &combiner) != FEDN_OK)
-            return fedn__error_nomem(err);
-        engine->combiners[engine->combiner_count++] = combiner;
-        snprintf(combiner->name, sizeof combiner->name, "%s", hello->name);
-    }
-    *ret_resumed = strcmp(combiner->link_id, hello->link_id) == 0;
-    snprintf(combiner->combiner_id, sizeof combiner->combiner_id, "%s", hello->combiner_id);
-    snprintf(combiner->link_id, sizeof combiner->link_id, "%s", hello->link_id);
-    combiner->attachment = ++engine->attachments;
-    combiner->patient_ms = 0;
-    combiner->max_clients = hello->max_clients;
-    if (!*ret_resumed) {
-        fedn__reducer_part *part = fedn__reducer_find_part(engine, combiner);
-        combiner->active = 0;
-        combiner->promised = 0;
-        if (part && part->state == FEDN__PART_ASKED && !holds(hello, engine->round->id))
-            fedn__reducer_fail_part(engine, part, "it was restarted and lost the round");
-    }
-    act_on(engine, FEDN__REDUCER_COMBINER_CHANGED, combiner);
-    fedn__reducer_advance(engine, now_ms);
-    *ret = combiner;
-    return FEDN_OK;
-}
-
-fedn_status fedn__reducer_engine_detach(fedn__reducer_engine *engine, int64_t now_ms,
-                                        fedn__reducer_combiner *combiner, uint64_t attachment)
-{
-    if (combiner->attachment != attachment)
-        return FEDN_OK;
-    if (fedn__reducer_prepare(engine) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    combiner->attachment = 0;
-    combiner->gone_ms = now_ms;
-    act_on(engine, FEDN__REDUCER_COMBINER_CHANGED, combiner);
-    fedn__reducer_advance(engine, now_ms);
-    return FEDN_OK;
-}
-
-fedn_status fedn__reducer_engine_roster(fedn__reducer_engine *engine, int64_t now_ms,
-                                        fedn__reducer_combiner *combiner, uint32_t active)
-{
-    if (fedn__reducer_prepare(engine) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
-    combiner->promised = 0;
-    if (combiner->active != active) {
-        combiner->active = active;
-        act_on(engine, FEDN__REDUCER_COMBINER_CHANGED, combiner);
-    }
-    fedn__reducer_advance(engine, now_ms);
-    return FEDN_OK;
 }
 
 static void take_counts(fedn__reducer_engine *engine, fedn__reducer_part *part,
@@ -299,32 +165,49 @@ fedn_status fedn__reducer_engine_report(fedn__reducer_engine *engine, int64_t no
                                         const fedn__reducer_report *report, int32_t *ret_taken)
 {
     fedn__reducer_part *part = fedn__reducer_find_part(engine, combiner);
+    const fedn__reducer_part *owner = fedn__reducer_find_partial(engine, report->partial_id);
 
     if (fedn__reducer_prepare(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     *ret_taken = part && report->round == engine->round->id && part->state == FEDN__PART_ASKED;
     if (!*ret_taken) {
-        if (report->partial_id[0])
+        if (report->partial_id[0] && !owner)
             fedn__reducer_say(fedn__reducer_act(engine, FEDN__REDUCER_DROP)->text, "%s",
                               report->partial_id);
         return FEDN_OK;
     }
     take_counts(engine, part, report);
-    part->reported = 1;
-    if (report->partial_id[0]) {
-        fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_MERGE);
-        part->state = FEDN__PART_MERGING;
+    if (owner) {
+        fedn__reducer_fail_part(engine, part, "its report names the partial of another combiner");
+    } else if (report->partial_id[0]) {
+        part->place = ++engine->round->places;
         snprintf(part->partial_id, sizeof part->partial_id, "%s", report->partial_id);
         fedn__reducer_say(part->error, "%s", report->error);
-        action->part = (uint32_t)(part - engine->round->parts);
-        action->round = engine->round;
-        fedn__reducer_say(action->text, "%s", part->partial_id);
+        fedn__reducer_merge(engine, part);
     } else {
         fedn__reducer_fail_part(engine, part,
                                 report->error[0] ? report->error : "no update was accepted");
     }
     fedn__reducer_advance(engine, now_ms);
     return FEDN_OK;
+}
+
+/* The file of a partial, and not what is in it. */
+static int32_t is_loss(fedn_status status)
+{
+    return status == FEDN_ERR_NOT_FOUND || status == FEDN_ERR_FORMAT || status == FEDN_ERR_IO;
+}
+
+/* What was reported did not outlive the restart: the clients' work is done once more. */
+static void ask_again(fedn__reducer_engine *engine, fedn__reducer_part *part, int64_t now_ms)
+{
+    fedn__reducer_say(fedn__reducer_act(engine, FEDN__REDUCER_DROP)->text, "%s", part->partial_id);
+    fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = engine->round;
+    part->partial_id[0] = 0;
+    part->error[0] = 0;
+    part->place = 0;
+    part->restored = 0;
+    fedn__reducer_ask(engine, part, now_ms);
 }
 
 fedn_status fedn__reducer_engine_merged(fedn__reducer_engine *engine, int64_t now_ms, uint64_t id,
@@ -339,6 +222,8 @@ fedn_status fedn__reducer_engine_merged(fedn__reducer_engine *engine, int64_t no
         return FEDN_ERR_NOMEM;
     if (status == FEDN_OK)
         round->parts[index].state = FEDN__PART_MERGED;
+    else if (round->parts[index].restored && is_loss(status))
+        ask_again(engine, &round->parts[index], now_ms);
     else
         fedn__reducer_fail_part(engine, &round->parts[index], text);
     fedn__reducer_advance(engine, now_ms);
@@ -433,7 +318,8 @@ int64_t fedn__reducer_engine_deadline(const fedn__reducer_engine *engine)
     if (!round || round->state == FEDN__ROUND_COMMITTING)
         return deadline;
     if (round->state == FEDN__ROUND_WAITING)
-        return round->deadline_ms;
+        return engine->await_ms && engine->await_ms < round->deadline_ms ? engine->await_ms
+                                                                         : round->deadline_ms;
     for (uint32_t i = 0; i < round->count; i++) {
         const fedn__reducer_part *part = &round->parts[i];
         int64_t due =
@@ -441,31 +327,6 @@ int64_t fedn__reducer_engine_deadline(const fedn__reducer_engine *engine)
         deadline = due < deadline ? due : deadline;
     }
     return deadline;
-}
-
-static int32_t accepts(const fedn__reducer_combiner *combiner)
-{
-    return combiner->attachment &&
-           (combiner->max_clients == 0 || combiner->active < combiner->max_clients);
-}
-
-fedn__reducer_combiner *fedn__reducer_engine_choose(fedn__reducer_engine *engine,
-                                                    const char *preferred)
-{
-    fedn__reducer_combiner *best = preferred ? find(engine, preferred) : NULL;
-
-    if (!best || !accepts(best)) {
-        best = NULL;
-        for (uint32_t i = 0; i < engine->combiner_count; i++) {
-            fedn__reducer_combiner *combiner = engine->combiners[i];
-            if (accepts(combiner) && (!best || (uint64_t)combiner->active + combiner->promised <
-                                                   (uint64_t)best->active + best->promised))
-                best = combiner;
-        }
-    }
-    if (best)
-        best->promised++;
-    return best;
 }
 
 const fedn__reducer_session *fedn__reducer_engine_session(const fedn__reducer_engine *engine)

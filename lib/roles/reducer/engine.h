@@ -30,7 +30,8 @@ enum {
     FEDN__PART_ASKED,
     FEDN__PART_MERGING, /* its partial is being checked and merged */
     FEDN__PART_MERGED,
-    FEDN__PART_FAILED /* with a reason */
+    FEDN__PART_FAILED, /* with a reason */
+    FEDN__PART_NONE    /* of a restored combiner: it was there, and has no part in the round */
 };
 
 typedef struct fedn__reducer_settings {
@@ -50,12 +51,17 @@ typedef struct fedn__reducer_combiner {
     uint32_t max_clients;
     uint32_t promised;  /* clients sent there since it last said how many are active */
     int64_t patient_ms; /* until then a round waits for its report beyond the time-out */
+    int32_t awaited;    /* it was there before the reducer's restart, and has its time to return */
 } fedn__reducer_combiner;
 
 typedef struct fedn__reducer_part {
     fedn__reducer_combiner *combiner;
     int32_t state;
-    int32_t reported;
+    int32_t told;      /* the combiner has the order, or will have it by its link */
+    int32_t restored;  /* its partial is merged again after a restart */
+    uint32_t restarts; /* times that its combiner came back without memory of the link */
+    int64_t due_ms;    /* when it is to have reported */
+    uint32_t place;    /* of its partial in the order of merging, from 1; 0: nothing to merge */
     uint32_t expected, accepted, refused, failed;
     char partial_id[FEDN__UUID_TEXT]; /* "": none */
     char error[FEDN__REASON_TEXT];
@@ -70,6 +76,7 @@ typedef struct fedn__reducer_round {
     int64_t ended_ms;
     char model_id[FEDN__UUID_TEXT]; /* trained from, then the new one */
     char message[FEDN__REASON_TEXT];
+    uint32_t places; /* in the order of merging, so far */
     uint32_t count;
     uint32_t capacity;
     fedn__reducer_part parts[];
@@ -94,11 +101,12 @@ typedef struct fedn__reducer_session {
 enum {
     FEDN__REDUCER_NOTHING,
     FEDN__REDUCER_ROUND_OPENED,    /* record it; get ready to merge */
+    FEDN__REDUCER_ROUND_RESUMED,   /* it is recorded already; get ready to merge */
     FEDN__REDUCER_ROUND_CHANGED,   /* counts, state */
     FEDN__REDUCER_ROUND_ENDED,     /* record it */
     FEDN__REDUCER_SESSION_CHANGED, /* record it */
     FEDN__REDUCER_SEND_START,      /* combiner */
-    FEDN__REDUCER_SEND_CANCEL,     /* combiner; text: reason */
+    FEDN__REDUCER_SEND_CANCEL,     /* combiner, round_id; text: reason */
     FEDN__REDUCER_SEND_VALIDATE,   /* combiner; text: model */
     FEDN__REDUCER_MERGE,           /* part; text: partial */
     FEDN__REDUCER_DROP,            /* text: partial that is not wanted */
@@ -112,6 +120,7 @@ typedef struct fedn__reducer_action {
     int32_t type;
     int32_t last;
     uint32_t part;
+    uint64_t round_id; /* to cancel: it may be of a session that is over */
     const fedn__reducer_combiner *combiner;
     const fedn__reducer_round *round;
     char text[FEDN__REASON_TEXT];
@@ -161,7 +170,9 @@ fedn_status fedn__reducer_engine_progress(fedn__reducer_engine *engine, int64_t 
 /* It began (running 1) or ended an upload: a round does not end under a partial on its way. */
 fedn_status fedn__reducer_engine_upload(fedn__reducer_engine *engine, int64_t now_ms,
                                         fedn__reducer_combiner *combiner, int32_t running);
-/* *ret_taken: 0 it is of a round that is over or was reported before. */
+/* *ret_taken: 0 it is of a round that is over or was reported before. It is to be recorded before
+ * it is acknowledged, with the part's place in the order of merging; a partial is to outlive its
+ * merge until the round's end is recorded. */
 fedn_status fedn__reducer_engine_report(fedn__reducer_engine *engine, int64_t now_ms,
                                         fedn__reducer_combiner *combiner,
                                         const fedn__reducer_report *report, int32_t *ret_taken);
@@ -175,6 +186,28 @@ fedn_status fedn__reducer_engine_committed(fedn__reducer_engine *engine, int64_t
 /* The first six members of `session` count. FEDN_ERR_STATE: one runs already. */
 fedn_status fedn__reducer_engine_start(fedn__reducer_engine *engine, int64_t now_ms,
                                        const fedn__reducer_session *session, fedn_error *err);
+
+/* What the records say of a combiner: its part in the open round, or that it was there. */
+typedef struct fedn__restored_part {
+    const char *combiner; /* its name */
+    int32_t state;        /* FEDN__PART_...; what was merged is merged again */
+    uint32_t place;       /* as it was in the part, as are the others */
+    uint32_t expected, accepted, refused, failed;
+    const char *partial_id;
+    const char *error;
+} fedn__restored_part;
+
+/* Goes on with a session after a restart, first of all events. Of `session` all members count, of
+ * `round` (NULL: none was open) its id, number, model_id, and whether it was waiting. What was
+ * reported is merged in its order; who was asked is told again once attached with clients enough,
+ * unless it holds the round; times begin anew. A round that is not running yet waits for those
+ * that were there before, `gone_ms` at most. FEDN_ERR_INVALID: the parts cannot be. */
+fedn_status fedn__reducer_engine_restore(fedn__reducer_engine *engine, int64_t now_ms,
+                                         const fedn__reducer_session *session,
+                                         const fedn__reducer_round *round,
+                                         const fedn__restored_part *parts, uint32_t count,
+                                         fedn_error *err);
+
 /* FEDN_ERR_NOT_FOUND: this session does not run. */
 fedn_status fedn__reducer_engine_stop(fedn__reducer_engine *engine, int64_t now_ms,
                                       const char *session_id, const char *why);

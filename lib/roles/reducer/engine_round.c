@@ -19,6 +19,33 @@ fedn__reducer_part *fedn__reducer_find_part(fedn__reducer_engine *engine,
     return NULL;
 }
 
+fedn__reducer_part *fedn__reducer_find_partial(fedn__reducer_engine *engine, const char *id)
+{
+    fedn__reducer_round *round = engine->round;
+
+    for (uint32_t i = 0; *id && round && i < round->count; i++)
+        if (strcmp(round->parts[i].partial_id, id) == 0)
+            return &round->parts[i];
+    return NULL;
+}
+
+void fedn__reducer_ask(fedn__reducer_engine *engine, fedn__reducer_part *part, int64_t now_ms)
+{
+    part->state = FEDN__PART_ASKED;
+    part->told = 0;
+    part->due_ms = now_ms + engine->session.round_timeout_ms + engine->settings.grace_ms;
+}
+
+void fedn__reducer_merge(fedn__reducer_engine *engine, fedn__reducer_part *part)
+{
+    fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_MERGE);
+
+    part->state = FEDN__PART_MERGING;
+    action->part = (uint32_t)(part - engine->round->parts);
+    action->round = engine->round;
+    fedn__reducer_say(action->text, "%s", part->partial_id);
+}
+
 void fedn__reducer_fail_part(fedn__reducer_engine *engine, fedn__reducer_part *part,
                              const char *reason)
 {
@@ -30,7 +57,7 @@ void fedn__reducer_fail_part(fedn__reducer_engine *engine, fedn__reducer_part *p
 int64_t fedn__reducer_part_due(const fedn__reducer_engine *engine, const fedn__reducer_part *part)
 {
     const fedn__reducer_combiner *combiner = part->combiner;
-    int64_t due = engine->round->deadline_ms;
+    int64_t due = part->due_ms;
 
     if (!combiner->attachment) {
         int64_t gone = combiner->gone_ms + engine->settings.gone_ms;
@@ -49,7 +76,7 @@ void fedn__reducer_cancel_parts(fedn__reducer_engine *engine, int64_t due_ms, co
             continue;
         fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_SEND_CANCEL);
         action->combiner = part->combiner;
-        action->round = round;
+        action->round_id = round->id;
         fedn__reducer_say(action->text, "%s", reason);
         fedn__reducer_fail_part(engine, part, reason);
     }
@@ -82,23 +109,46 @@ void fedn__reducer_end_round(fedn__reducer_engine *engine, int64_t now_ms, int32
     engine->round = NULL;
 }
 
-static void open_round(fedn__reducer_engine *engine, int64_t now_ms)
+fedn__reducer_round *fedn__reducer_begin_round(fedn__reducer_engine *engine, uint64_t id,
+                                               uint32_t number, int64_t now_ms)
 {
-    fedn__reducer_session *session = &engine->session;
+    const fedn__reducer_session *session = &engine->session;
     fedn__reducer_round *round = engine->spare;
     uint32_t capacity = round->capacity;
 
     engine->spare = NULL;
     memset(round, 0, sizeof *round);
     round->capacity = capacity;
-    round->id = engine->next_round++;
-    round->number = ++session->opened;
+    round->id = id;
+    round->number = number;
     round->state = FEDN__ROUND_WAITING;
     round->began_ms = now_ms;
     round->deadline_ms = now_ms + session->round_timeout_ms;
     snprintf(round->model_id, sizeof round->model_id, "%s", session->model_id);
     engine->round = round;
+    return round;
+}
+
+static void open_round(fedn__reducer_engine *engine, int64_t now_ms)
+{
+    fedn__reducer_round *round =
+        fedn__reducer_begin_round(engine, engine->next_round++, ++engine->session.opened, now_ms);
+
     fedn__reducer_act(engine, FEDN__REDUCER_ROUND_OPENED)->round = round;
+}
+
+static int32_t is_ready(const fedn__reducer_engine *engine, const fedn__reducer_combiner *combiner)
+{
+    return combiner->attachment && combiner->active >= engine->session.clients_required;
+}
+
+static void tell(fedn__reducer_engine *engine, fedn__reducer_part *part)
+{
+    fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_SEND_START);
+
+    part->told = 1;
+    action->combiner = part->combiner;
+    action->round = engine->round;
 }
 
 /* Asks every combiner that has clients enough. */
@@ -108,30 +158,51 @@ static void ask(fedn__reducer_engine *engine, int64_t now_ms)
 
     for (uint32_t i = 0; i < engine->combiner_count; i++) {
         fedn__reducer_combiner *combiner = engine->combiners[i];
-        if (!combiner->attachment || combiner->active < engine->session.clients_required)
+        if (!is_ready(engine, combiner))
             continue;
         fedn__reducer_part *part = &round->parts[round->count++];
         memset(part, 0, sizeof *part);
         part->combiner = combiner;
-        fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_SEND_START);
-        action->combiner = combiner;
-        action->round = round;
+        fedn__reducer_ask(engine, part, now_ms);
+        tell(engine, part);
     }
     if (round->count == 0)
         return;
     round->state = FEDN__ROUND_RUNNING;
     round->began_ms = now_ms;
     round->deadline_ms = now_ms + engine->session.round_timeout_ms + engine->settings.grace_ms;
+    engine->await_ms = 0;
     engine->session.message[0] = 0;
     fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = round;
+}
+
+/* Who was there before a restart, and may still come back; NULL: nobody is waited for. */
+static const fedn__reducer_combiner *awaited(fedn__reducer_engine *engine, int64_t now_ms)
+{
+    if (now_ms >= engine->await_ms)
+        engine->await_ms = 0;
+    for (uint32_t i = 0; engine->await_ms && i < engine->combiner_count; i++)
+        if (engine->combiners[i]->awaited && !is_ready(engine, engine->combiners[i]))
+            return engine->combiners[i];
+    return NULL;
+}
+
+static int32_t is_any_ready(const fedn__reducer_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->combiner_count; i++)
+        if (is_ready(engine, engine->combiners[i]))
+            return 1;
+    return 0;
 }
 
 static void wait_for_combiners(fedn__reducer_engine *engine, int64_t now_ms)
 {
     fedn__reducer_session *session = &engine->session;
+    const fedn__reducer_combiner *missing = awaited(engine, now_ms);
     char text[FEDN__REASON_TEXT];
 
-    ask(engine, now_ms);
+    if (!missing)
+        ask(engine, now_ms);
     if (engine->round->state != FEDN__ROUND_WAITING)
         return;
     if (now_ms >= engine->round->deadline_ms) {
@@ -143,6 +214,9 @@ static void wait_for_combiners(fedn__reducer_engine *engine, int64_t now_ms)
     }
     fedn__reducer_say(text, "waits for a combiner with %u active clients",
                       (unsigned)session->clients_required);
+    if (missing && is_any_ready(engine))
+        fedn__reducer_say(text, "waits for combiner %.100s to come back with %u active clients",
+                          missing->name, (unsigned)session->clients_required);
     if (strcmp(text, session->message) != 0) {
         fedn__reducer_say(session->message, "%s", text);
         fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = engine->round;
@@ -157,11 +231,21 @@ static void check_parts(fedn__reducer_engine *engine, int64_t now_ms)
 
     for (uint32_t i = 0; i < round->count; i++) {
         fedn__reducer_part *part = &round->parts[i];
+        if (part->state == FEDN__PART_ASKED && !part->told && is_ready(engine, part->combiner))
+            tell(engine, part);
         if (part->state != FEDN__PART_ASKED || part->combiner->attachment ||
             now_ms - part->combiner->gone_ms < engine->settings.gone_ms)
             continue;
         fedn__reducer_say(text, "its link was cut for more than %.3g s",
                           (double)engine->settings.gone_ms / 1000);
+        fedn__reducer_fail_part(engine, part, text);
+    }
+    for (uint32_t i = 0; i < round->count; i++) {
+        fedn__reducer_part *part = &round->parts[i];
+        if (part->state != FEDN__PART_ASKED || part->told || now_ms < part->due_ms)
+            continue;
+        fedn__reducer_say(text, "it came back without %u active clients",
+                          (unsigned)engine->session.clients_required);
         fedn__reducer_fail_part(engine, part, text);
     }
     if (now_ms >= round->deadline_ms)
@@ -220,7 +304,7 @@ static int32_t end_session_if_due(fedn__reducer_engine *engine)
     }
     if (session->failures >= engine->settings.max_failures || session->opened >= session->rounds) {
         fedn__reducer_say(text, "%u rounds in a row failed: %.300s", (unsigned)session->failures,
-                          engine->ended->message);
+                          engine->ended ? engine->ended->message : session->message);
         fedn__reducer_end_session(engine, FEDN__SESSION_FAILED, text);
         return 1;
     }

@@ -5,6 +5,8 @@
 
 #include "roles/reducer/engine.h"
 
+#define HELD_MOST 8 /* rounds of a greeting that are looked at */
+
 /* All memory that an event may need is got by fedn__reducer_prepare() before anything changes; what
  * follows cannot fail. */
 struct fedn__reducer_engine {
@@ -18,6 +20,7 @@ struct fedn__reducer_engine {
     fedn__reducer_round *ended;    /* the one before */
     fedn__reducer_round *spare;    /* for the next */
     uint64_t next_round;
+    int64_t await_ms; /* until then a round waits for those that were there before; 0: no more */
 
     fedn__reducer_action *actions; /* a ring */
     uint64_t action_capacity;
@@ -26,6 +29,11 @@ struct fedn__reducer_engine {
 };
 
 fedn_status fedn__reducer_prepare(fedn__reducer_engine *engine);
+/* NULL: none. */
+fedn__reducer_combiner *fedn__reducer_find(const fedn__reducer_engine *engine, const char *name);
+/* The combiner of that name, a new one if need be. */
+fedn_status fedn__reducer_know(fedn__reducer_engine *engine, const char *name,
+                               fedn__reducer_combiner **ret);
 fedn__reducer_action *fedn__reducer_act(fedn__reducer_engine *engine, int32_t type);
 void fedn__reducer_say(char text[FEDN__REASON_TEXT], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -34,6 +42,15 @@ void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms);
 /* The part of a combiner in a running round; NULL: none. */
 fedn__reducer_part *fedn__reducer_find_part(fedn__reducer_engine *engine,
                                             const fedn__reducer_combiner *combiner);
+/* Which part of the open round has that partial; NULL: none. */
+fedn__reducer_part *fedn__reducer_find_partial(fedn__reducer_engine *engine, const char *id);
+/* The part is to be worked on (again): its combiner is told once it has clients enough. */
+void fedn__reducer_ask(fedn__reducer_engine *engine, fedn__reducer_part *part, int64_t now_ms);
+/* Its partial is to be merged. */
+void fedn__reducer_merge(fedn__reducer_engine *engine, fedn__reducer_part *part);
+/* A round begins in what prepare() got. */
+fedn__reducer_round *fedn__reducer_begin_round(fedn__reducer_engine *engine, uint64_t id,
+                                               uint32_t number, int64_t now_ms);
 /* When a combiner that is at work has had its time. */
 int64_t fedn__reducer_part_due(const fedn__reducer_engine *engine, const fedn__reducer_part *part);
 void fedn__reducer_fail_part(fedn__reducer_engine *engine, fedn__reducer_part *part,

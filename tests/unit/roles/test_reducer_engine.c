@@ -1,319 +1,226 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rules of the reducer's engine: which combiners take part, when a round ends, how a session ends.
  */
-#include "roles/reducer/engine.h"
+#include "reducer_bench.h"
 
 #include "test.h"
-#include <stdlib.h>
-
-#define MODEL_0 "00000000-0000-4000-8000-000000000000"
-#define MODEL_1 "00000000-0000-4000-8000-000000000001"
-#define PARTIAL "10000000-0000-4000-8000-000000000000"
-
-typedef struct fixture {
-    fedn__reducer_engine *engine;
-    int64_t now;
-    fedn__reducer_action actions[256]; /* what the last event caused */
-    uint32_t count;
-} fixture;
-
-static void drain(fixture *f)
-{
-    f->count = 0;
-    while (fedn__reducer_engine_next(f->engine, &f->actions[f->count]))
-        assert_true(++f->count < 256);
-}
-
-static uint32_t seen(const fixture *f, int32_t type)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < f->count; i++)
-        count += f->actions[i].type == type;
-    return count;
-}
-
-static const fedn__reducer_action *action(const fixture *f, int32_t type)
-{
-    for (uint32_t i = 0; i < f->count; i++)
-        if (f->actions[i].type == type)
-            return &f->actions[i];
-    fail_msg("no action %d", (int)type);
-    return NULL;
-}
-
-static int setup(void **state)
-{
-    static const fedn__reducer_settings settings = {
-        .first_round = 7, .grace_ms = 100, .gone_ms = 1000, .max_failures = 3};
-    fedn_error err;
-    fixture *f = calloc(1, sizeof *f);
-
-    assert_ok(fedn__reducer_engine_new(&settings, &f->engine, &err), &err);
-    f->now = 1000;
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    fedn__reducer_engine_free(f->engine);
-    free(f);
-    return 0;
-}
-
-static fedn__reducer_hello hello(const char *name, const char *link)
-{
-    fedn__reducer_hello ret = {.name = name,
-                               .combiner_id = name,
-                               .link_id = link,
-                               .protocol = FEDN__TIER_PROTOCOL,
-                               .max_clients = 10};
-    return ret;
-}
-
-static fedn__reducer_combiner *attach(fixture *f, const char *name, const char *link,
-                                      uint32_t active)
-{
-    fedn__reducer_hello greeting = hello(name, link);
-    fedn__reducer_combiner *combiner = NULL;
-    int32_t resumed = 0;
-    fedn_error err;
-
-    assert_ok(fedn__reducer_engine_attach(f->engine, f->now, &greeting, &combiner, &resumed, &err),
-              &err);
-    assert_int_equal(fedn__reducer_engine_roster(f->engine, f->now, combiner, active), FEDN_OK);
-    drain(f);
-    return combiner;
-}
-
-static void start(fixture *f, uint32_t rounds, uint32_t clients)
-{
-    fedn__reducer_session session = {.session_id = "s",
-                                     .model_id = MODEL_0,
-                                     .rounds = rounds,
-                                     .round_timeout_ms = 5000,
-                                     .clients_required = clients,
-                                     .validate = 1};
-    fedn_error err;
-
-    assert_ok(fedn__reducer_engine_start(f->engine, f->now, &session, &err), &err);
-    drain(f);
-}
-
-static int32_t report(fixture *f, fedn__reducer_combiner *combiner, uint64_t round,
-                      const char *partial)
-{
-    fedn__reducer_report what = {
-        .round = round, .partial_id = partial, .error = "", .expected = 2, .accepted = 2};
-    int32_t taken = 0;
-
-    assert_int_equal(fedn__reducer_engine_report(f->engine, f->now, combiner, &what, &taken),
-                     FEDN_OK);
-    drain(f);
-    return taken;
-}
-
-static void merged(fixture *f, uint64_t round, uint32_t part, fedn_status status)
-{
-    assert_int_equal(
-        fedn__reducer_engine_merged(f->engine, f->now, round, part, status, "bad partial"),
-        FEDN_OK);
-    drain(f);
-}
-
-static void committed(fixture *f, uint64_t round, fedn_status status)
-{
-    assert_int_equal(
-        fedn__reducer_engine_committed(f->engine, f->now, round, status, MODEL_1, "disk full"),
-        FEDN_OK);
-    drain(f);
-}
-
-static void tick(fixture *f, int64_t ms)
-{
-    f->now += ms;
-    assert_int_equal(fedn__reducer_engine_tick(f->engine, f->now), FEDN_OK);
-    drain(f);
-}
-
-static const fedn__reducer_session *session(const fixture *f)
-{
-    return fedn__reducer_engine_session(f->engine);
-}
 
 static void a_round_goes_from_start_to_commit_and_the_next_begins_at_once(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
 
-    start(f, 2, 1);
-    assert_int_equal(seen(f, FEDN__REDUCER_ROUND_OPENED), 1);
-    assert_ptr_equal(action(f, FEDN__REDUCER_SEND_START)->combiner, a);
-    assert_int_equal(action(f, FEDN__REDUCER_SEND_START)->round->id, 7);
-    assert_int_equal(report(f, a, 7, PARTIAL), 1);
-    assert_string_equal(action(f, FEDN__REDUCER_MERGE)->text, PARTIAL);
-    assert_int_equal(seen(f, FEDN__REDUCER_COMMIT), 0);
-    merged(f, 7, 0, FEDN_OK);
-    assert_int_equal(action(f, FEDN__REDUCER_COMMIT)->last, 0);
-    committed(f, 7, FEDN_OK);
-    assert_int_equal(action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_FINISHED);
-    assert_string_equal(action(f, FEDN__REDUCER_SEND_VALIDATE)->text, MODEL_1);
-    assert_int_equal(action(f, FEDN__REDUCER_SEND_START)->round->id, 8);
-    assert_string_equal(action(f, FEDN__REDUCER_SEND_START)->round->model_id, MODEL_1);
-    report(f, a, 8, PARTIAL);
-    merged(f, 8, 0, FEDN_OK);
-    assert_int_equal(action(f, FEDN__REDUCER_COMMIT)->last, 1);
-    committed(f, 8, FEDN_OK);
-    assert_int_equal(session(f)->status, FEDN__SESSION_FINISHED);
-    assert_int_equal(session(f)->done, 2);
+    bench_start(f, 2, 1);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_ROUND_OPENED), 1);
+    assert_ptr_equal(bench_action(f, FEDN__REDUCER_SEND_START)->combiner, a);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_SEND_START)->round->id, 7);
+    assert_int_equal(bench_report(f, a, 7, PARTIAL), 1);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_MERGE)->text, PARTIAL);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 0);
+    bench_merged(f, 7, 0, FEDN_OK);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_COMMIT)->last, 0);
+    bench_committed(f, 7, FEDN_OK);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->state,
+                     FEDN__ROUND_FINISHED);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_SEND_VALIDATE)->text, MODEL_1);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_SEND_START)->round->id, 8);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_SEND_START)->round->model_id, MODEL_1);
+    bench_report(f, a, 8, PARTIAL);
+    bench_merged(f, 8, 0, FEDN_OK);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_COMMIT)->last, 1);
+    bench_committed(f, 8, FEDN_OK);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_FINISHED);
+    assert_int_equal(bench_session(f)->done, 2);
 }
 
 static void a_second_start_is_refused_in_the_words_of_fedn(void **state)
 {
-    fixture *f = *state;
+    bench *f = *state;
     fedn__reducer_session again = {.session_id = "t", .rounds = 1, .round_timeout_ms = 1};
     fedn_error err;
 
-    start(f, 1, 1);
+    bench_start(f, 1, 1);
     assert_fails(fedn__reducer_engine_start(f->engine, f->now, &again, &err), FEDN_ERR_STATE, &err,
                  "A_session_is_already_running!");
 }
 
 static void a_round_waits_for_a_combiner_with_clients_enough(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 1);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 1);
 
-    start(f, 1, 2);
-    assert_int_equal(seen(f, FEDN__REDUCER_SEND_START), 0);
-    assert_string_equal(session(f)->message, "waits for a combiner with 2 active clients");
+    bench_start(f, 1, 2);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_START), 0);
+    assert_string_equal(bench_session(f)->message, "waits for a combiner with 2 active clients");
     f->now += 4000;
     assert_int_equal(fedn__reducer_engine_roster(f->engine, f->now, a, 2), FEDN_OK);
-    drain(f);
-    assert_int_equal(seen(f, FEDN__REDUCER_SEND_START), 1);
-    assert_string_equal(session(f)->message, "");
+    bench_drain(f);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_START), 1);
+    assert_string_equal(bench_session(f)->message, "");
     /* the round's time begins when it is asked */
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), f->now + 5100);
 }
 
 static void waiting_for_ever_fails_three_rounds_and_then_the_session(void **state)
 {
-    fixture *f = *state;
+    bench *f = *state;
 
-    start(f, 5, 1);
-    tick(f, 5000);
-    assert_int_equal(action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_FAILED);
-    assert_int_equal(seen(f, FEDN__REDUCER_ROUND_OPENED), 1);
-    tick(f, 5000);
-    assert_int_equal(session(f)->status, FEDN__SESSION_STARTED);
-    tick(f, 5000);
-    assert_int_equal(session(f)->status, FEDN__SESSION_FAILED);
-    test_assert_words(session(f)->message, "3_rounds_in_a_row 1_active_clients 5_s");
+    bench_start(f, 5, 1);
+    bench_tick(f, 5000);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_FAILED);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_ROUND_OPENED), 1);
+    bench_tick(f, 5000);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_STARTED);
+    bench_tick(f, 5000);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_FAILED);
+    test_assert_words(bench_session(f)->message, "3_rounds_in_a_row 1_active_clients 5_s");
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), INT64_MAX);
 }
 
 static void a_bad_partial_leaves_the_round_to_the_others(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
-    fedn__reducer_combiner *b = attach(f, "b", "l2", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+    fedn__reducer_combiner *b = bench_attach(f, "b", "l2", 2);
 
-    start(f, 1, 1);
-    report(f, a, 7, PARTIAL);
-    report(f, b, 7, MODEL_0);
-    merged(f, 7, 0, FEDN_ERR_FORMAT);
-    assert_int_equal(seen(f, FEDN__REDUCER_COMMIT), 0);
-    merged(f, 7, 1, FEDN_OK);
-    assert_int_equal(seen(f, FEDN__REDUCER_COMMIT), 1);
+    bench_start(f, 1, 1);
+    bench_report(f, a, 7, PARTIAL);
+    bench_report(f, b, 7, MODEL_0);
+    bench_merged(f, 7, 0, FEDN_ERR_FORMAT);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 0);
+    bench_merged(f, 7, 1, FEDN_OK);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 1);
     assert_string_equal(fedn__reducer_engine_round(f->engine)->parts[0].error, "bad partial");
 }
 
 static void the_deadline_cancels_the_silent_and_goes_on_with_what_is_there(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
-    fedn__reducer_combiner *b = attach(f, "b", "l2", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+    fedn__reducer_combiner *b = bench_attach(f, "b", "l2", 2);
 
-    start(f, 1, 1);
-    report(f, a, 7, PARTIAL);
-    merged(f, 7, 0, FEDN_OK);
-    tick(f, 5099);
+    bench_start(f, 1, 1);
+    bench_report(f, a, 7, PARTIAL);
+    bench_merged(f, 7, 0, FEDN_OK);
+    bench_tick(f, 5099);
     assert_int_equal(f->count, 0);
-    tick(f, 1);
-    assert_ptr_equal(action(f, FEDN__REDUCER_SEND_CANCEL)->combiner, b);
-    assert_int_equal(seen(f, FEDN__REDUCER_COMMIT), 1);
+    bench_tick(f, 1);
+    assert_ptr_equal(bench_action(f, FEDN__REDUCER_SEND_CANCEL)->combiner, b);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 1);
     /* what comes afterwards is nobody's */
-    assert_int_equal(report(f, b, 7, MODEL_0), 0);
-    assert_string_equal(action(f, FEDN__REDUCER_DROP)->text, MODEL_0);
+    assert_int_equal(bench_report(f, b, 7, MODEL_0), 0);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_DROP)->text, MODEL_0);
 }
 
 static void a_round_does_not_end_under_a_partial_on_its_way(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
 
-    start(f, 1, 1);
+    bench_start(f, 1, 1);
     assert_int_equal(fedn__reducer_engine_upload(f->engine, f->now, a, 1), FEDN_OK);
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), INT64_MAX);
-    tick(f, 100000);
+    bench_tick(f, 100000);
     assert_int_equal(f->count, 0);
     /* when it is there the report has its time to come */
     assert_int_equal(fedn__reducer_engine_upload(f->engine, f->now, a, 0), FEDN_OK);
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), f->now + 100);
-    tick(f, 99);
-    assert_int_equal(report(f, a, 7, PARTIAL), 1);
+    bench_tick(f, 99);
+    assert_int_equal(bench_report(f, a, 7, PARTIAL), 1);
 }
 
 static void a_cut_link_has_its_bound_and_a_resumed_one_keeps_the_round(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
 
-    start(f, 1, 1);
+    bench_start(f, 1, 1);
     fedn__reducer_engine_detach(f->engine, f->now, a, a->attachment);
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), f->now + 1000);
     f->now += 900;
-    attach(f, "a", "l1", 2);
-    tick(f, 900);
+    bench_attach(f, "a", "l1", 2);
+    bench_tick(f, 900);
     assert_int_equal(fedn__reducer_engine_round(f->engine)->parts[0].state, FEDN__PART_ASKED);
     fedn__reducer_engine_detach(f->engine, f->now, a, a->attachment);
-    drain(f);
-    tick(f, 1000);
-    assert_int_equal(action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_FAILED);
-    test_assert_words(action(f, FEDN__REDUCER_ROUND_ENDED)->round->message, "a link cut 1_s");
+    bench_drain(f);
+    bench_tick(f, 1000);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_FAILED);
+    test_assert_words(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->message, "a link cut 1_s");
 }
 
-static void a_restarted_combiner_has_lost_its_round_unless_it_says_otherwise(void **state)
+static void a_restarted_combiner_is_asked_again_unless_it_holds_the_round(void **state)
 {
     static const char *const held[] = {"6", "7"};
-    fixture *f = *state;
-    fedn__reducer_hello again = hello("a", "l2");
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_hello again = bench_hello("a", "l2");
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
     int32_t resumed = 1;
     fedn_error err;
 
-    start(f, 1, 1);
+    bench_start(f, 1, 1);
     fedn__reducer_engine_detach(f->engine, f->now, a, a->attachment);
+    f->now += 900;
     again.held = held;
     again.held_count = 2;
     assert_ok(fedn__reducer_engine_attach(f->engine, f->now, &again, &a, &resumed, &err), &err);
+    bench_drain(f);
     assert_int_equal(resumed, 0);
-    assert_int_equal(fedn__reducer_engine_round(f->engine)->parts[0].state, FEDN__PART_ASKED);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_CANCEL), 1);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_SEND_CANCEL)->round_id, 6);
+    /* what it holds it has its full time for */
+    assert_int_equal(fedn__reducer_engine_deadline(f->engine), f->now + 5100);
+    fedn__reducer_engine_roster(f->engine, f->now, a, 2);
+    bench_drain(f);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_START), 0);
     again.link_id = "l3";
     again.held_count = 1;
     assert_ok(fedn__reducer_engine_attach(f->engine, f->now, &again, &a, &resumed, &err), &err);
-    drain(f);
-    test_assert_words(action(f, FEDN__REDUCER_ROUND_ENDED)->round->message, "a restarted lost");
+    bench_drain(f);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_START), 0); /* it has no clients yet */
+    fedn__reducer_engine_roster(f->engine, f->now, a, 1);
+    bench_drain(f);
+    assert_int_equal(bench_action(f, FEDN__REDUCER_SEND_START)->round->id, 7);
+    assert_int_equal(bench_report(f, a, 7, PARTIAL), 1);
+    bench_merged(f, 7, 0, FEDN_OK);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 1);
+}
+
+static void a_restarted_combiner_without_clients_fails_at_its_time(void **state)
+{
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+
+    bench_start(f, 1, 1);
+    fedn__reducer_engine_detach(f->engine, f->now, a, a->attachment);
+    bench_attach(f, "a", "l2", 0);
+    bench_tick(f, 5100);
+    test_assert_words(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->message,
+                      "came_back_without_1_active_clients");
+}
+
+static void a_combiner_that_restarts_for_ever_loses_the_round(void **state)
+{
+    bench *f = *state;
+
+    bench_attach(f, "a", "l1", 2);
+    bench_start(f, 2, 1);
+    for (uint32_t i = 0; i < 11; i++) {
+        char link[16];
+        snprintf(link, sizeof link, "again%u", (unsigned)i);
+        assert_int_equal(fedn__reducer_engine_round(f->engine)->id, 7);
+        bench_attach(f, "a", link, 2);
+    }
+    assert_int_equal(fedn__reducer_engine_round(f->engine)->id, 8);
+    assert_int_equal(bench_session(f)->failures, 1);
 }
 
 static void an_older_attachment_that_ends_changes_nothing(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
     uint64_t first = a->attachment;
 
-    attach(f, "a", "l1", 2);
+    bench_attach(f, "a", "l1", 2);
     fedn__reducer_engine_detach(f->engine, f->now, a, first);
     assert_int_not_equal(a->attachment, 0);
 }
@@ -332,11 +239,11 @@ static void greetings_that_do_not_fit_are_refused_with_a_reason(void **state)
         {"b", "../b", 1, FEDN_ERR_INVALID, "combiner_id"},
         {"a", "another", 1, FEDN_ERR_EXISTS, "a attached combiner.name"},
     };
-    fixture *f = *state;
+    bench *f = *state;
 
-    attach(f, "a", "l1", 0);
+    bench_attach(f, "a", "l1", 0);
     for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        fedn__reducer_hello bad = hello(cases[i].name, "l9");
+        fedn__reducer_hello bad = bench_hello(cases[i].name, "l9");
         fedn__reducer_combiner *combiner = NULL;
         int32_t resumed = 0;
         fedn_error err;
@@ -351,59 +258,60 @@ static void greetings_that_do_not_fit_are_refused_with_a_reason(void **state)
 
 static void a_stop_ends_round_and_session_and_late_merges_are_ignored(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
-    attach(f, "b", "l2", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+    bench_attach(f, "b", "l2", 2);
 
-    start(f, 3, 1);
-    report(f, a, 7, PARTIAL);
+    bench_start(f, 3, 1);
+    bench_report(f, a, 7, PARTIAL);
     assert_int_equal(fedn__reducer_engine_stop(f->engine, f->now, "other", "x"),
                      FEDN_ERR_NOT_FOUND);
     assert_int_equal(fedn__reducer_engine_stop(f->engine, f->now, "s", "asked to"), FEDN_OK);
-    drain(f);
-    assert_string_equal(action(f, FEDN__REDUCER_SEND_CANCEL)->combiner->name, "b");
-    assert_int_equal(action(f, FEDN__REDUCER_ROUND_ENDED)->round->state, FEDN__ROUND_TERMINATED);
-    assert_int_equal(session(f)->status, FEDN__SESSION_TERMINATED);
-    merged(f, 7, 0, FEDN_OK);
+    bench_drain(f);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_SEND_CANCEL)->combiner->name, "b");
+    assert_int_equal(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->state,
+                     FEDN__ROUND_TERMINATED);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_TERMINATED);
+    bench_merged(f, 7, 0, FEDN_OK);
     assert_int_equal(f->count, 0);
 }
 
 static void a_stop_during_a_commit_lets_the_commit_count(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
 
-    start(f, 3, 1);
-    report(f, a, 7, PARTIAL);
-    merged(f, 7, 0, FEDN_OK);
+    bench_start(f, 3, 1);
+    bench_report(f, a, 7, PARTIAL);
+    bench_merged(f, 7, 0, FEDN_OK);
     assert_int_equal(fedn__reducer_engine_stop(f->engine, f->now, "s", "asked to"), FEDN_OK);
-    drain(f);
-    assert_int_equal(session(f)->status, FEDN__SESSION_STARTED);
-    committed(f, 7, FEDN_OK);
-    assert_int_equal(session(f)->status, FEDN__SESSION_TERMINATED);
-    assert_int_equal(session(f)->done, 1);
-    assert_string_equal(session(f)->message, "asked to");
+    bench_drain(f);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_STARTED);
+    bench_committed(f, 7, FEDN_OK);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_TERMINATED);
+    assert_int_equal(bench_session(f)->done, 1);
+    assert_string_equal(bench_session(f)->message, "asked to");
 }
 
 static void a_failed_commit_fails_the_round_and_keeps_the_model(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 2);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
 
-    start(f, 2, 1);
-    report(f, a, 7, PARTIAL);
-    merged(f, 7, 0, FEDN_OK);
-    committed(f, 7, FEDN_ERR_STORE);
-    assert_string_equal(action(f, FEDN__REDUCER_ROUND_ENDED)->round->message, "disk full");
-    assert_string_equal(action(f, FEDN__REDUCER_SEND_START)->round->model_id, MODEL_0);
+    bench_start(f, 2, 1);
+    bench_report(f, a, 7, PARTIAL);
+    bench_merged(f, 7, 0, FEDN_OK);
+    bench_committed(f, 7, FEDN_ERR_STORE);
+    assert_string_equal(bench_action(f, FEDN__REDUCER_ROUND_ENDED)->round->message, "disk full");
+    assert_string_equal(bench_action(f, FEDN__REDUCER_SEND_START)->round->model_id, MODEL_0);
 }
 
 static void clients_go_to_the_preferred_or_the_least_busy_combiner(void **state)
 {
-    fixture *f = *state;
-    fedn__reducer_combiner *a = attach(f, "a", "l1", 3);
-    fedn__reducer_combiner *b = attach(f, "b", "l2", 1);
-    fedn__reducer_combiner *c = attach(f, "c", "l3", 10);
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 3);
+    fedn__reducer_combiner *b = bench_attach(f, "b", "l2", 1);
+    fedn__reducer_combiner *c = bench_attach(f, "c", "l3", 10);
 
     assert_ptr_equal(fedn__reducer_engine_choose(f->engine, "a"), a);
     assert_ptr_equal(fedn__reducer_engine_choose(f->engine, NULL), b);
@@ -422,7 +330,7 @@ static fedn_status short_life(void *arg)
     static const fedn__reducer_settings settings = {.first_round = 1, .max_failures = 3};
     fedn__reducer_session order = {
         .session_id = "s", .model_id = MODEL_0, .rounds = 1, .round_timeout_ms = 1};
-    fedn__reducer_hello greeting = hello("a", "l");
+    fedn__reducer_hello greeting = bench_hello("a", "l");
     fedn__reducer_engine *engine = NULL;
     fedn__reducer_combiner *a = NULL;
     fedn__reducer_report what = {.round = 1, .partial_id = PARTIAL, .error = ""};
@@ -455,7 +363,7 @@ static void running_out_of_memory_is_survived(void **state)
 
 int main(void)
 {
-#define ENGINE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define ENGINE_TEST(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_round_goes_from_start_to_commit_and_the_next_begins_at_once),
         ENGINE_TEST(a_second_start_is_refused_in_the_words_of_fedn),
@@ -465,7 +373,9 @@ int main(void)
         ENGINE_TEST(the_deadline_cancels_the_silent_and_goes_on_with_what_is_there),
         ENGINE_TEST(a_round_does_not_end_under_a_partial_on_its_way),
         ENGINE_TEST(a_cut_link_has_its_bound_and_a_resumed_one_keeps_the_round),
-        ENGINE_TEST(a_restarted_combiner_has_lost_its_round_unless_it_says_otherwise),
+        ENGINE_TEST(a_restarted_combiner_is_asked_again_unless_it_holds_the_round),
+        ENGINE_TEST(a_restarted_combiner_without_clients_fails_at_its_time),
+        ENGINE_TEST(a_combiner_that_restarts_for_ever_loses_the_round),
         ENGINE_TEST(an_older_attachment_that_ends_changes_nothing),
         ENGINE_TEST(greetings_that_do_not_fit_are_refused_with_a_reason),
         ENGINE_TEST(a_stop_ends_round_and_session_and_late_merges_are_ignored),
