@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every check there is, from a fresh clone on Debian 12. Needs root only if packages are missing.
 #
-# usage: sh tests/run.sh [stage ...]      stages: packages venv gcc clang asan tsan tidy install quickstart
+# usage: sh tests/run.sh [stage ...]      stages: packages venv gcc chaos clang asan tsan tidy install quickstart
 #
 # The last line says "N passed, N failed" and, if there were any, ", N skipped".
 set -u
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset CC CFLAGS LDFLAGS CPPFLAGS MESONFLAGS DESTDIR
 export LC_ALL=C.UTF-8 FEDN_INTEROP_PYTHON="$PWD/build-venv/bin/python3"
 
-stages=${*:-packages venv gcc clang asan tsan tidy install quickstart}
+stages=${*:-packages venv gcc chaos clang asan tsan tidy install quickstart}
 jobs=$(nproc)
 logs=build-logs
 passed=0 failed=0 skipped=0
@@ -115,9 +115,18 @@ stage_venv() {
     fi
 }
 
+build_gcc() {
+    build build-gcc --prefix="$PWD/build-install" -Dwerror=true
+}
+
 stage_gcc() {
-    build build-gcc --prefix="$PWD/build-install" -Dwerror=true &&
-        run_suites build-gcc 2 unit store fuzz headers integration interop
+    build_gcc && run_suites build-gcc 2 unit store fuzz headers integration interop
+}
+
+# What each program of it did is printed: how often it struck, and where.
+stage_chaos() {
+    build_gcc && run_suites build-gcc 2 chaos
+    sed -n 's/^\(.* strikes so far\|  *between rounds .*\|[a-z ]*  [ 0-9]*\)$/   | &/p' build-gcc/meson-logs/testlog.txt
 }
 
 build_clang() {
