@@ -197,6 +197,42 @@ static fedn_status add(fedn_aggregator *aggregator, fedn__source *source, double
     return rc;
 }
 
+static fedn_status check_any(const fedn_aggregator *aggregator, fedn_error *err)
+{
+    if (aggregator->round.models == 0)
+        return fedn__error(err, FEDN_ERR_STATE, "no model was added to aggregator '%s'",
+                           aggregator->rule->name);
+    return check_sound(aggregator, err);
+}
+
+static fedn_status shift(fedn_aggregator *aggregator, fedn__source *source, double weight,
+                         fedn_error *err)
+{
+    const fedn__reader reader = {source, "base model", aggregator->block};
+    fedn__round *round = &aggregator->round;
+    int32_t adopted = 0;
+
+    fedn_status rc = check_any(aggregator, err);
+    if (rc == FEDN_OK && !aggregator->rule->is_mean)
+        rc = fedn__error(err, FEDN_ERR_STATE, "aggregator '%s' is no mean", aggregator->rule->name);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__source_keep(source, FEDN__LIMIT_KEPT_BYTES);
+    rc = settle_layout(aggregator, &reader, &adopted, err);
+    if (rc == FEDN_OK)
+        rc = fedn__reader_check(&reader, err);
+    if (rc == FEDN_OK)
+        rc = aggregator->rule->add(aggregator->self, round, &reader, weight, err);
+    if (rc != FEDN_OK)
+        round->broken = 1;
+    return rc;
+}
+
+int32_t fedn__aggregator_is_mean(const fedn_aggregator *aggregator)
+{
+    return aggregator->rule->is_mean;
+}
+
 /* merge ----------------------------------------------------------------------------------------*/
 
 /* As settle_layout(), from a partial's description. */
@@ -247,14 +283,6 @@ static fedn_status merge(fedn_aggregator *aggregator, fedn__source *source, fedn
 }
 
 /* save, finish ---------------------------------------------------------------------------------*/
-
-static fedn_status check_any(const fedn_aggregator *aggregator, fedn_error *err)
-{
-    if (aggregator->round.models == 0)
-        return fedn__error(err, FEDN_ERR_STATE, "no model was added to aggregator '%s'",
-                           aggregator->rule->name);
-    return check_sound(aggregator, err);
-}
 
 static fedn_status save(fedn_aggregator *aggregator, const char *path, fedn_model **ret,
                         fedn_error *err)
@@ -364,6 +392,12 @@ fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__sourc
                                         double weight, fedn_error *err)
 {
     return add(aggregator, update, weight, err);
+}
+
+fedn_status fedn__aggregator_shift_source(fedn_aggregator *aggregator, fedn__source *model,
+                                          double weight, fedn_error *err)
+{
+    return shift(aggregator, model, weight, err);
 }
 
 fedn_status fedn__aggregator_merge_source(fedn_aggregator *aggregator, fedn__source *partial,

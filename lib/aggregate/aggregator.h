@@ -12,6 +12,13 @@ fedn_status fedn__aggregator_begin_source(fedn_aggregator *aggregator, fedn__sou
                                           fedn_error *err);
 fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__source *update,
                                         double weight, fedn_error *err);
+/* 1 if the rule is a weighted mean, whose updates can be moved. */
+int32_t fedn__aggregator_is_mean(const fedn_aggregator *aggregator);
+/* Adds `weight` times a model (or takes it away: weight below 0) without counting it: an update
+ * that did not start from the global model is moved to it so. Checked as an update is.
+ * FEDN_ERR_STATE: nothing was added before, or the rule is no mean. A failure spoils the round. */
+fedn_status fedn__aggregator_shift_source(fedn_aggregator *aggregator, fedn__source *model,
+                                          double weight, fedn_error *err);
 fedn_status fedn__aggregator_merge_source(fedn_aggregator *aggregator, fedn__source *partial,
                                           fedn_error *err);
 /* Writes "<path>", whole or not at all; whoever keeps it makes it durable. A partial is always npz.

@@ -334,6 +334,7 @@ static fedn_status finish(void *of, fedn__round *round, fedn__output *output, fe
 
 const fedn__rule fedn__rule_fedavg = {
     .name = "fedavg",
+    .is_mean = 1,
     .create = create,
     .destroy = destroy,
     .add = add,

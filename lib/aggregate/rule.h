@@ -24,6 +24,7 @@ void fedn__round_done(fedn__round *round); /* empty again */
  * weight. A failure leaves `self` as it was, or sets round->broken. */
 typedef struct fedn__rule {
     const char *name;
+    int32_t is_mean;                  /* add() is linear in the weight, which may be below 0 */
     const fedn_aggregator_impl *impl; /* of a registered rule */
     void *user_data;
 

@@ -20,6 +20,10 @@ typedef struct fedn__round_plan {
     uint32_t clients_required;
     int32_t buffer_size; /* accepted updates that end the round; <= 0: all asked */
     int64_t timeout_ms;
+    int32_t async;             /* updates of any recent model count, see recent */
+    double staleness_exponent; /* an update of s models ago weighs (1 + s) to the minus this */
+    char (*recent)[FEDN__UUID_TEXT]; /* models that updates may start from, newest first */
+    uint32_t recent_count;
     uint32_t ask;              /* clients that are asked, drawn by lot; 0: all */
     double straggler_quantile; /* of the times of earlier rounds; 0: nobody is a straggler */
     double straggler_factor;   /* times that is how long a round waits */

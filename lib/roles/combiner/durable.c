@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What of a combiner's round outlives its process: written to the journal as it happens, taken up
- * from it at the start. */
+ * What of a combiner's round outlives its process, written to the journal as it happens. replay.c
+ * takes it up again. */
 #include "roles/combiner/service.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/fs.h"
 #include "fedn_journal.pb-c.h"
 #include "roles/combiner/round_start.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define JOURNAL "journal" /* in combiner.state_dir */
-
-/* ---- writing ---- */
 
 static fedn_status pack(const Fedn__Journal__V1__Record *record, uint8_t **ret, uint64_t *ret_bytes)
 {
@@ -57,42 +52,140 @@ static fedn_status begin_anew(fedn__combiner_service *service, const uint8_t *re
     return fedn__journal_begin(service->journal, record, bytes, retired, on_retired, service);
 }
 
+/* Everything that a Begin points to. */
+typedef struct beginning {
+    Fedn__Tier__V1__RoundStart start;
+    char *recent_ids[FEDN__LIMIT_STALENESS + 1];
+    uint8_t digest[FEDN__DIGEST_BYTES];
+    Fedn__Journal__V1__Begin begin;
+    Fedn__Journal__V1__Asked *asked;
+    Fedn__Journal__V1__Asked **asked_places;
+    Fedn__Journal__V1__Counted *counted;
+    Fedn__Journal__V1__Counted **counted_places;
+    Fedn__Journal__V1__Model recent[FEDN__LIMIT_STALENESS + 1];
+    Fedn__Journal__V1__Model *recent_places[FEDN__LIMIT_STALENESS + 1];
+    uint8_t recent_digests[FEDN__LIMIT_STALENESS + 1][FEDN__DIGEST_BYTES];
+    fedn__blob *recent_blobs[FEDN__LIMIT_STALENESS + 1];
+} beginning;
+
+static void beginning_free(beginning *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->begin.n_recent; i++)
+        fedn__blob_unref(b->recent_blobs[i]);
+    fedn__free(b->asked);
+    fedn__free(b->asked_places);
+    fedn__free(b->counted);
+    fedn__free(b->counted_places);
+    fedn__free(b);
+}
+
+static fedn_status fill_asked(fedn__combiner_service *service, beginning *b)
+{
+    uint32_t count = 0;
+    fedn__participant *const *clients = fedn__combiner_engine_asked(service->engine, &count);
+
+    b->asked = fedn__alloc_array(count + 1, sizeof *b->asked);
+    b->asked_places = fedn__alloc_array(count + 1, sizeof *b->asked_places);
+    if (!b->asked || !b->asked_places)
+        return FEDN_ERR_NOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        fedn__journal__v1__asked__init(&b->asked[i]);
+        b->asked[i].client_id = clients[i]->id;
+        b->asked[i].name = clients[i]->name;
+        b->asked[i].task_id = clients[i]->task_id;
+        b->asked_places[i] = &b->asked[i];
+    }
+    b->begin.asked = b->asked_places;
+    b->begin.n_asked = count;
+    return FEDN_OK;
+}
+
+/* In an asynchronous session a repeated update is told by the one that counted last. */
+static fedn_status fill_counted(fedn__combiner_service *service, beginning *b)
+{
+    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
+    size_t count = 0;
+
+    b->counted = fedn__alloc_array(roster->count + 1, sizeof *b->counted);
+    b->counted_places = fedn__alloc_array(roster->count + 1, sizeof *b->counted_places);
+    if (!b->counted || !b->counted_places)
+        return FEDN_ERR_NOMEM;
+    for (uint32_t list = 0; list < 2; list++) {
+        for (fedn__participant *c = roster->lists[list].oldest; c; c = c->newer) {
+            if (!c->counted_id[0])
+                continue;
+            fedn__journal__v1__counted__init(&b->counted[count]);
+            b->counted[count].client_id = c->id;
+            b->counted[count].update_id = c->counted_id;
+            b->counted_places[count] = &b->counted[count];
+            count++;
+        }
+    }
+    b->begin.counted = b->counted_places;
+    b->begin.n_counted = count;
+    return FEDN_OK;
+}
+
+static fedn_status fill_recent(fedn__combiner_service *service, beginning *b)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+    fedn_status rc = FEDN_OK;
+
+    b->begin.recent = b->recent_places;
+    for (uint32_t i = 1; rc == FEDN_OK && i < plan->recent_count; i++) {
+        size_t at = b->begin.n_recent;
+        Fedn__Journal__V1__Model *model = &b->recent[at];
+        if (fedn__shelf_model(service->shelf, plan->recent[i], &b->recent_blobs[at], NULL) !=
+            FEDN_OK)
+            continue; /* of before this combiner took part */
+        b->begin.n_recent++;
+        fedn__journal__v1__model__init(model);
+        model->model_id = plan->recent[i];
+        b->recent_places[at] = model;
+        model->digest = (ProtobufCBinaryData){FEDN__DIGEST_BYTES, b->recent_digests[at]};
+        rc = fedn__blob_digest(b->recent_blobs[at], b->recent_digests[at], NULL);
+        if (rc == FEDN_OK)
+            rc = inline_bytes(b->recent_blobs[at], &model->model);
+    }
+    return rc;
+}
+
+static fedn_status fill_begin(fedn__combiner_service *service, fedn__blob *global, beginning *b)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+
+    fedn__journal__v1__begin__init(&b->begin);
+    fedn__round_start_write(plan, b->recent_ids, &b->start);
+    b->begin.round = &b->start;
+    b->begin.model_digest = (ProtobufCBinaryData){sizeof b->digest, b->digest};
+    fedn_status rc = fedn__blob_digest(global, b->digest, NULL);
+    if (rc == FEDN_OK)
+        rc = inline_bytes(global, &b->begin.model);
+    if (rc == FEDN_OK)
+        rc = fill_asked(service, b);
+    if (rc == FEDN_OK && plan->async)
+        rc = fill_counted(service, b);
+    return rc == FEDN_OK && plan->async ? fill_recent(service, b) : rc;
+}
+
 static fedn_status pack_begin(fedn__combiner_service *service, fedn__blob *global, uint8_t **ret,
                               uint64_t *ret_bytes, fedn_error *err)
 {
-    Fedn__Tier__V1__RoundStart start;
-    Fedn__Journal__V1__Begin begin = FEDN__JOURNAL__V1__BEGIN__INIT;
     Fedn__Journal__V1__Record record = FEDN__JOURNAL__V1__RECORD__INIT;
-    uint8_t digest[FEDN__DIGEST_BYTES];
-    uint32_t count = 0;
-    fedn__participant *const *clients = fedn__combiner_engine_asked(service->engine, &count);
-    Fedn__Journal__V1__Asked *asked = fedn__alloc_array(count + 1, sizeof *asked);
-    Fedn__Journal__V1__Asked **places = fedn__alloc_array(count + 1, sizeof *places);
-    fedn_status rc = asked && places ? FEDN_OK : fedn__error_nomem(err);
+    beginning *b = fedn__alloc_zero(sizeof *b);
+    fedn_status rc = b ? fill_begin(service, global, b) : FEDN_ERR_NOMEM;
 
-    fedn__round_start_write(fedn__combiner_engine_plan(service->engine), &start);
-    record.body_case = FEDN__JOURNAL__V1__RECORD__BODY_BEGIN;
-    record.begin = &begin;
-    begin.round = &start;
-    for (uint32_t i = 0; rc == FEDN_OK && i < count; i++) {
-        fedn__journal__v1__asked__init(&asked[i]);
-        asked[i].client_id = clients[i]->id;
-        asked[i].name = clients[i]->name;
-        asked[i].task_id = clients[i]->task_id;
-        places[i] = &asked[i];
+    if (rc == FEDN_OK) {
+        record.body_case = FEDN__JOURNAL__V1__RECORD__BODY_BEGIN;
+        record.begin = &b->begin;
+        rc = pack(&record, ret, ret_bytes);
     }
-    begin.asked = places;
-    begin.n_asked = count;
-    begin.model_digest = (ProtobufCBinaryData){sizeof digest, digest};
-    if (rc == FEDN_OK)
-        rc = fedn__blob_digest(global, digest, err);
-    if (rc == FEDN_OK && inline_bytes(global, &begin.model) != FEDN_OK)
-        rc = fedn__error_nomem(err);
-    if (rc == FEDN_OK && pack(&record, ret, ret_bytes) != FEDN_OK)
-        rc = fedn__error_nomem(err);
-    fedn__free(asked);
-    fedn__free(places);
-    return rc;
+    beginning_free(b);
+    return rc == FEDN_OK ? rc
+                         : fedn__error(err, rc, "the round cannot be written down: %s",
+                                       fedn_status_string(rc));
 }
 
 fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__blob *global,
@@ -102,12 +195,8 @@ fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__bl
     uint64_t bytes = 0;
     fedn_status rc = pack_begin(service, global, &record, &bytes, err);
 
-    if (rc == FEDN_OK) {
-        rc = begin_anew(service, record, bytes);
-        if (rc != FEDN_OK)
-            (void)fedn__error(err, rc, "the round cannot be written down: %s",
-                              fedn_status_string(rc));
-    }
+    if (rc == FEDN_OK && begin_anew(service, record, bytes) != FEDN_OK)
+        rc = fedn__error_nomem(err);
     fedn__free(record);
     return rc;
 }
@@ -141,6 +230,7 @@ static fedn_status add_update(fedn__combiner_service *service, const fedn__parti
     accept.client_id = client->id;
     accept.update_id = (char *)(uintptr_t)client->update_id;
     accept.num_examples = client->num_examples;
+    accept.model_id = (char *)(uintptr_t)client->base_id;
     accept.digest =
         (ProtobufCBinaryData){sizeof client->digest, (uint8_t *)(uintptr_t)client->digest};
     if (rc == FEDN_OK)
@@ -167,217 +257,4 @@ void fedn__combiner_write_end(fedn__combiner_service *service)
     if (begin_anew(service, NULL, 0) != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
                         "the journal is emptied with the next round: out of memory");
-}
-
-/* ---- taking up ---- */
-
-typedef struct replay {
-    fedn__combiner_service *service;
-    Fedn__Journal__V1__Record *begin;     /* NULL: no round */
-    Fedn__Journal__V1__Record **accepted; /* in order */
-    uint32_t count;
-    uint32_t room;
-} replay;
-
-static void replay_done(replay *r)
-{
-    if (r->begin)
-        fedn__journal__v1__record__free_unpacked(r->begin, NULL);
-    for (uint32_t i = 0; i < r->count; i++)
-        fedn__journal__v1__record__free_unpacked(r->accepted[i], NULL);
-    fedn__free(r->accepted);
-}
-
-static fedn_status keep_accept(replay *r, Fedn__Journal__V1__Record *record)
-{
-    if (r->count == r->room) {
-        uint32_t room = r->room ? 2 * r->room : 64;
-        Fedn__Journal__V1__Record **grown =
-            fedn__realloc_array(r->accepted, room, sizeof *r->accepted);
-        if (!grown)
-            return FEDN_ERR_NOMEM;
-        r->accepted = grown;
-        r->room = room;
-    }
-    r->accepted[r->count++] = record;
-    return FEDN_OK;
-}
-
-static fedn_status on_record(const uint8_t *packed, uint64_t bytes, void *user_data,
-                             fedn_error *err)
-{
-    replay *r = user_data;
-    Fedn__Journal__V1__Record *record =
-        fedn__journal__v1__record__unpack(NULL, (size_t)bytes, packed);
-    int32_t is_begin = record && record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_BEGIN;
-    int32_t is_accept = record && record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_ACCEPT;
-    fedn_status rc = FEDN_OK;
-
-    if (is_begin && !r->begin && record->begin->round)
-        r->begin = record;
-    else if (is_accept && r->begin)
-        rc = keep_accept(r, record);
-    else
-        rc = FEDN_ERR_FORMAT;
-    if (rc != FEDN_OK && record)
-        fedn__journal__v1__record__free_unpacked(record, NULL);
-    return rc == FEDN_OK ? rc : fedn__error(err, rc, "a record of it makes no sense");
-}
-
-static fedn_status copy_bytes(const ProtobufCBinaryData *bytes, fedn__blob **ret, fedn_error *err)
-{
-    *ret = NULL;
-    return bytes->len ? fedn__blob_copy(bytes->data, bytes->len, ret, err) : FEDN_OK;
-}
-
-static fedn_status adopt_update(fedn__combiner_service *service,
-                                const Fedn__Journal__V1__Accept *accept, fedn_error *err)
-{
-    fedn__blob *blob = NULL;
-    fedn__uuid uuid;
-
-    if (!fedn__uuid_parse(accept->update_id, &uuid) || accept->digest.len != FEDN__DIGEST_BYTES)
-        return fedn__error(err, FEDN_ERR_FORMAT, "update %.40s makes no sense", accept->update_id);
-    fedn_status rc = copy_bytes(&accept->model, &blob, err);
-    if (rc == FEDN_OK)
-        rc = fedn__shelf_adopt(service->shelf, accept->update_id, accept->client_id, blob, err);
-    fedn__blob_unref(blob);
-    return rc;
-}
-
-/* One whose file is gone, which takes more than a crash, is asked for again. */
-static void adopt_updates(fedn__combiner_service *service, replay *r)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < r->count; i++) {
-        const Fedn__Journal__V1__Accept *accept = r->accepted[i]->accept;
-        fedn_error err = {0};
-        if (adopt_update(service, accept, &err) == FEDN_OK) {
-            r->accepted[kept++] = r->accepted[i];
-            continue;
-        }
-        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
-                        "update %.40s of client %.100s was acknowledged and is gone: %s",
-                        accept->update_id, accept->client_id, err.message);
-        fedn__journal__v1__record__free_unpacked(r->accepted[i], NULL);
-    }
-    r->count = kept;
-}
-
-/* A model that is not what it was is fetched once more. */
-static void adopt_model(fedn__combiner_service *service, const Fedn__Journal__V1__Begin *begin)
-{
-    fedn__blob *blob = NULL;
-    fedn_error err = {0};
-
-    if (begin->model_digest.len != FEDN__DIGEST_BYTES ||
-        copy_bytes(&begin->model, &blob, &err) != FEDN_OK)
-        return;
-    if (fedn__shelf_adopt_model(service->shelf, begin->round->model_id, blob,
-                                begin->model_digest.data, &err) != FEDN_OK)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                        "global model %s is fetched again: %s", begin->round->model_id,
-                        err.message);
-    fedn__blob_unref(blob);
-}
-
-/* Those that are accepted first, in their order. */
-static uint32_t list_clients(const replay *r, fedn__restored_client *list, fedn__map *accepted)
-{
-    const Fedn__Journal__V1__Begin *begin = r->begin->begin;
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < r->count; i++) {
-        const Fedn__Journal__V1__Accept *a = r->accepted[i]->accept;
-        fedn__restored_client *client = fedn__map_get(accepted, a->client_id);
-        if (!client || client->update_id)
-            continue; /* it was not asked, or is here already */
-        list[count] = *client;
-        list[count].update_id = a->update_id;
-        list[count].num_examples = a->num_examples;
-        memcpy(list[count].digest, a->digest.data, FEDN__DIGEST_BYTES);
-        client->update_id = a->update_id;
-        count++;
-    }
-    for (size_t i = 0; i < begin->n_asked; i++) {
-        const fedn__restored_client *client = fedn__map_get(accepted, begin->asked[i]->client_id);
-        if (client && !client->update_id)
-            list[count++] = *client;
-    }
-    return count;
-}
-
-static fedn_status restore_engine(fedn__combiner_service *service, const replay *r, fedn_error *err)
-{
-    const Fedn__Journal__V1__Begin *begin = r->begin->begin;
-    fedn__round_plan plan = {0};
-    fedn__map by_id;
-    fedn__restored_client *asked = fedn__alloc_array(begin->n_asked + 1, sizeof *asked);
-    fedn__restored_client *list = fedn__alloc_array(begin->n_asked + 1, sizeof *list);
-    fedn_status rc = asked && list ? FEDN_OK : FEDN_ERR_NOMEM;
-
-    fedn__map_init(&by_id);
-    for (size_t i = 0; rc == FEDN_OK && i < begin->n_asked; i++) {
-        asked[i] = (fedn__restored_client){.client_id = begin->asked[i]->client_id,
-                                           .name = begin->asked[i]->name,
-                                           .task_id = begin->asked[i]->task_id};
-        rc = fedn__map_set(&by_id, asked[i].client_id, &asked[i]);
-    }
-    if (rc == FEDN_OK)
-        rc = fedn__round_start_read(begin->round, &plan);
-    if (rc == FEDN_OK)
-        rc = fedn__combiner_engine_restore(service->engine, fedn__clock_ms(), &plan, list,
-                                           list_clients(r, list, &by_id));
-    fedn__round_plan_done(&plan);
-    fedn__map_done(&by_id);
-    fedn__free(asked);
-    fedn__free(list);
-    return rc == FEDN_OK ? rc
-                         : fedn__error(err, rc, "round %s: %s", begin->round->round_id,
-                                       fedn_status_string(rc));
-}
-
-static fedn_status take_up(fedn__combiner_service *service, replay *r, uint64_t cut,
-                           fedn_error *err)
-{
-    fedn_status rc = FEDN_OK;
-
-    if (cut > 0)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                        "the journal's last %llu bytes were not written whole and are cut off",
-                        (unsigned long long)cut);
-    if (!r->begin)
-        return FEDN_OK;
-    adopt_updates(service, r);
-    adopt_model(service, r->begin->begin);
-    rc = restore_engine(service, r, err);
-    if (rc == FEDN_OK)
-        fedn__log_write(service->log, FEDN_LOG_INFO, "combiner",
-                        "round %s goes on with %u updates of %u clients",
-                        r->begin->begin->round->round_id, (unsigned)r->count,
-                        (unsigned)r->begin->begin->n_asked);
-    return rc;
-}
-
-fedn_status fedn__combiner_durable_open(fedn__combiner_service *service, fedn_error *err)
-{
-    replay r = {.service = service};
-    uint64_t cut = 0;
-    char *path = fedn__fs_join(service->options.state_dir, JOURNAL);
-    const fedn__journal_options options = {
-        .path = path, .loop = service->loop, .pool = service->pool, .log = service->log};
-    fedn_status rc = path
-                         ? fedn__journal_open(&options, on_record, &r, &cut, &service->journal, err)
-                         : fedn__error_nomem(err);
-
-    if (rc == FEDN_OK)
-        rc = take_up(service, &r, cut, err);
-    if (rc == FEDN_OK)
-        rc = fedn__shelf_sweep(service->shelf, err);
-    if (rc != FEDN_OK && path)
-        rc = fedn__error_prefix(err, rc, path);
-    replay_done(&r);
-    fedn__free(path);
-    return rc;
 }

@@ -251,7 +251,7 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
 {
     /* twice per client of a round: room for its end is made here, see engine_state.h */
     uint32_t actions = engine->roster.online * (count_waiting(engine, model_id) + 2) + 8 +
-                       (engine->restored ? 2 * engine->asked_count : 0);
+                       (engine->restored ? 2 * engine->asked_count : 0) + 6 * engine->parked;
 
     if (fedn__combiner_state_begin(engine, actions) != FEDN_OK)
         return FEDN_ERR_NOMEM;
@@ -264,9 +264,12 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
 
 fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t now_ms)
 {
-    if (fedn__combiner_state_begin(engine, 2 * engine->roster.count + engine->asked_count + 8) !=
-        FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * engine->roster.count + engine->asked_count +
+                                               6 * engine->parked + 8) != FEDN_OK ||
+        fedn__combiner_state_room(engine, engine->asked_count + engine->parked) != FEDN_OK)
         return FEDN_ERR_NOMEM;
+    if (now_ms >= fedn__combiner_state_park_deadline(engine))
+        fedn__combiner_state_unpark(engine, "its session's next round has not come");
     for (;;) {
         fedn__participant *client = fedn__roster_oldest(&engine->roster);
         if (!client || now_ms - client->last_seen_ms <= engine->settings.liveness_ms)
@@ -288,7 +291,9 @@ int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine)
     const fedn__participant *oldest = fedn__roster_oldest(&engine->roster);
     int64_t expiry = oldest ? oldest->last_seen_ms + engine->settings.liveness_ms + 1 : INT64_MAX;
     int64_t round = fedn__combiner_state_deadline(engine);
+    int64_t parked = fedn__combiner_state_park_deadline(engine);
 
+    round = parked < round ? parked : round;
     return expiry < round ? expiry : round;
 }
 

@@ -143,6 +143,7 @@ typedef struct fedn__restored_client {
     const char *update_id; /* accepted; NULL: not yet */
     uint8_t digest[FEDN__DIGEST_BYTES];
     double num_examples;
+    const char *base_id; /* of an asynchronous one: the model that it started from */
 } fedn__restored_client;
 
 /* Goes on with a round after a restart, first of all events: those that are not accepted may still
@@ -151,6 +152,10 @@ typedef struct fedn__restored_client {
 fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t now_ms,
                                           fedn__round_plan *plan,
                                           const fedn__restored_client *clients, uint32_t count);
+
+/* With it: this update of this client counted in an earlier round. */
+fedn_status fedn__combiner_engine_restore_counted(fedn__combiner_engine *engine,
+                                                  const char *client_id, const char *update_id);
 
 int64_t fedn__combiner_engine_deadline(const fedn__combiner_engine *engine);
 int32_t fedn__combiner_engine_next(fedn__combiner_engine *engine, fedn__combiner_action *ret);

@@ -37,25 +37,34 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
 {
     const fedn__round_plan *plan = &engine->plan;
     uint32_t required = plan->clients_required ? plan->clients_required : 1;
+    fedn__participant **idle = engine->asked;
     uint32_t count = 0;
+    uint32_t busy = 0; /* with an earlier asynchronous round */
 
     for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
          client = client->newer) {
-        if (!client->online || !fedn__selection_has(&plan->selected, client->id))
-            continue;
-        client->lot = plan->ask ? draw_lot(plan->round_id, client->id) : 0;
-        engine->asked[count++] = client;
+        if (client->carried || client->parked)
+            busy++;
+        else if (client->online && fedn__selection_has(&plan->selected, client->id))
+            idle[count++] = client;
     }
-    if (count < required) {
+    if (count + busy < required) {
         fedn__combiner_state_text(text, "%u active clients, clients_required is %u",
-                                  (unsigned)count, (unsigned)required);
+                                  (unsigned)(count + busy), (unsigned)required);
         return FEDN_ERR_NOT_FOUND;
     }
-    if (plan->ask && count > plan->ask) {
-        qsort(engine->asked, count, sizeof(fedn__participant *), by_lot);
-        count = plan->ask > required ? plan->ask : required;
+    uint32_t most = plan->ask > required ? plan->ask : required;
+    if (plan->ask && count > most) {
+        for (uint32_t i = 0; i < count; i++)
+            idle[i]->lot = draw_lot(plan->round_id, idle[i]->id);
+        qsort(idle, count, sizeof(fedn__participant *), by_lot);
+        count = most;
     }
     engine->asked_count = count;
+    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); busy && client;
+         client = client->newer)
+        if (client->carried)
+            engine->asked[engine->asked_count++] = client;
     return FEDN_OK;
 }
 

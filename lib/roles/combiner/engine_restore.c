@@ -32,6 +32,8 @@ static fedn_status take_client(fedn__combiner_engine *engine, int64_t now_ms,
     client->stored = 1;
     client->num_examples = known->num_examples;
     memcpy(client->digest, known->digest, sizeof client->digest);
+    snprintf(client->counted_id, sizeof client->counted_id, "%s", known->update_id);
+    snprintf(client->base_id, sizeof client->base_id, "%s", known->base_id ? known->base_id : "");
     snprintf(client->update_id, sizeof client->update_id, "%s", known->update_id);
     return FEDN_OK;
 }
@@ -42,10 +44,8 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
 {
     fedn_status rc = fedn__combiner_state_begin(engine, 1);
 
-    if (rc == FEDN_OK) {
-        engine->asked = fedn__alloc_array(count ? count : 1, sizeof(fedn__participant *));
-        rc = engine->asked ? FEDN_OK : FEDN_ERR_NOMEM;
-    }
+    if (rc == FEDN_OK)
+        rc = fedn__combiner_state_room(engine, count);
     for (uint32_t i = 0; rc == FEDN_OK && i < count; i++)
         rc = take_client(engine, now_ms, &clients[i]);
     if (rc != FEDN_OK)
@@ -60,6 +60,17 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
     return FEDN_OK;
 }
 
+fedn_status fedn__combiner_engine_restore_counted(fedn__combiner_engine *engine,
+                                                  const char *client_id, const char *update_id)
+{
+    fedn__participant *client = NULL;
+    fedn_status rc = fedn__roster_join(&engine->roster, client_id, "", &client);
+
+    if (rc == FEDN_OK && !client->counted_id[0])
+        snprintf(client->counted_id, sizeof client->counted_id, "%s", update_id);
+    return rc;
+}
+
 void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
 {
     engine->restored = 0;
@@ -67,14 +78,17 @@ void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
     fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN)->ok = 1;
     for (uint32_t i = 0; i < engine->asked_count; i++) {
         fedn__participant *client = engine->asked[i];
-        if (client->outcome == FEDN__OUTCOME_CHECKING)
+        if (client->outcome == FEDN__OUTCOME_CHECKING) {
+            int32_t staleness = fedn__combiner_state_staleness(engine, client->base_id);
+            client->staleness = staleness > 0 ? (uint32_t)staleness : 0;
             fedn__combiner_state_act(engine, FEDN__COMBINER_FOLD)->client = client;
-        else if (client->asleep)
+        } else if (client->asleep)
             fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
                                          now_ms);
         else if (client->stream)
             fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
     }
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
+    fedn__combiner_state_take_parked(engine, now_ms);
     fedn__combiner_state_settle(engine, now_ms);
 }

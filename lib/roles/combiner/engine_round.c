@@ -49,10 +49,12 @@ static void forget_clients(fedn__combiner_engine *engine)
     for (uint32_t i = 0; i < engine->asked_count; i++) {
         fedn__participant *client = engine->asked[i];
         client->outcome = FEDN__OUTCOME_NONE;
-        client->reply = 0;
-        client->update_id[0] = 0;
         client->stored = 0;
         client->reason[0] = 0;
+        if (client->parked)
+            continue; /* it answers the next round */
+        client->reply = 0;
+        client->update_id[0] = 0;
     }
     engine->asked_count = 0;
     memset(&engine->counts, 0, sizeof engine->counts);
@@ -85,9 +87,11 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
 {
     if (is_running(engine, plan->session_id, plan->round_id))
         return FEDN_OK; /* told twice */
-    if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 3) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * (engine->asked_count + engine->parked) + 3) !=
+        FEDN_OK)
         return FEDN_ERR_NOMEM;
-    if (engine->state != ROUND_NONE) {
+    fedn__combiner_state_carry(engine, plan);
+    if (engine->state != ROUND_NONE && engine->state != ROUND_REPORTED) {
         dismiss(engine, CANCELLED, now_ms);
         fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
@@ -109,9 +113,11 @@ fedn_status fedn__combiner_engine_round_cancel(fedn__combiner_engine *engine, in
 {
     if (!is_running(engine, session_id, round_id))
         return FEDN_OK;
-    if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 1) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 2 * (engine->asked_count + engine->parked) + 1) !=
+        FEDN_OK)
         return FEDN_ERR_NOMEM;
     dismiss(engine, CANCELLED, now_ms);
+    fedn__combiner_state_unpark(engine, CANCELLED);
     fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     forget_clients(engine);
     engine->state = ROUND_NONE;
@@ -132,12 +138,13 @@ int64_t fedn__combiner_state_deadline(const fedn__combiner_engine *engine)
 
 /* The round ends without a partial. The clients stay until the next round: the report reads them.
  */
-static void give_up(fedn__combiner_engine *engine, const char *error)
+static void give_up(fedn__combiner_engine *engine, const char *error, int64_t now_ms)
 {
     fedn__combiner_state_text(engine->error, "%s", error);
     fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT)->text = engine->error;
     engine->state = ROUND_NONE;
+    engine->ended_ms = now_ms;
 }
 
 static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_t now_ms,
@@ -146,6 +153,10 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     engine->counts.asked++;
     engine->counts.pending++;
     client->outcome = FEDN__OUTCOME_PENDING;
+    if (client->carried) {
+        client->carried = 0;
+        return;
+    }
     client->asked_at_ms = now_ms;
     client->answered_at_ms = now_ms;
     client->reply = 0;
@@ -157,15 +168,15 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
 }
 
-static fedn_status room_for_asked(fedn__combiner_engine *engine)
+fedn_status fedn__combiner_state_room(fedn__combiner_engine *engine, uint32_t count)
 {
-    if (engine->roster.online == 0)
+    if (count <= engine->asked_capacity)
         return FEDN_OK;
-    fedn__participant **asked =
-        fedn__realloc_array(engine->asked, engine->roster.online, sizeof *engine->asked);
+    fedn__participant **asked = fedn__realloc_array(engine->asked, count, sizeof *engine->asked);
     if (!asked)
         return FEDN_ERR_NOMEM;
     engine->asked = asked;
+    engine->asked_capacity = count;
     return FEDN_OK;
 }
 
@@ -178,17 +189,17 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
     if (engine->state != ROUND_FETCHING || strcmp(engine->plan.model_id, model_id) != 0)
         return FEDN_OK;
     if (error) {
-        give_up(engine, error);
+        give_up(engine, error, now_ms);
         return FEDN_OK;
     }
+    if (fedn__combiner_state_room(engine, engine->roster.count) != FEDN_OK)
+        return FEDN_ERR_NOMEM;
     if (engine->restored) {
         fedn__combiner_state_resume(engine, now_ms);
         return FEDN_OK;
     }
-    if (room_for_asked(engine) != FEDN_OK)
-        return FEDN_ERR_NOMEM;
     if (fedn__combiner_state_choose(engine, text) != FEDN_OK) {
-        give_up(engine, text);
+        give_up(engine, text, now_ms);
         return FEDN_OK;
     }
     engine->state = ROUND_COLLECTING;
@@ -197,6 +208,7 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
     for (uint32_t i = 0; i < engine->asked_count; i++)
         ask(engine, engine->asked[i], now_ms, ids, ids_data);
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
+    fedn__combiner_state_take_parked(engine, now_ms);
     return FEDN_OK;
 }
 
@@ -210,7 +222,7 @@ fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, in
     if (fedn__combiner_state_begin(engine, 2 * engine->asked_count + 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     dismiss(engine, "the round has failed", now_ms);
-    give_up(engine, error);
+    give_up(engine, error, now_ms);
     return FEDN_OK;
 }
 
@@ -219,7 +231,7 @@ void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t
     if (now_ms < fedn__combiner_state_deadline(engine))
         return;
     if (engine->state == ROUND_FETCHING)
-        give_up(engine, "the global model did not arrive within the round's time");
+        give_up(engine, "the global model did not arrive within the round's time", now_ms);
     if (engine->state == ROUND_COLLECTING)
         engine->state = ROUND_CLOSING; /* what is being checked is still counted */
 }
@@ -252,17 +264,19 @@ void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms)
 
     if (engine->state != ROUND_COLLECTING && engine->state != ROUND_CLOSING)
         return;
+    if (engine->state == ROUND_COLLECTING && !fedn__combiner_state_is_full(engine))
+        fedn__combiner_state_take_parked(engine, now_ms);
     if (engine->state == ROUND_COLLECTING && engine->counts.pending > 0 && !full)
         return;
     if (engine->counts.checking > 0)
         return;
-    for (uint32_t i = 0; i < engine->asked_count; i++)
+    for (uint32_t i = 0; i < engine->asked_count && !engine->plan.async; i++)
         if (engine->asked[i]->outcome == FEDN__OUTCOME_PENDING)
             fedn__combiner_state_outcome(engine, engine->asked[i], FEDN__OUTCOME_LATE,
                                          late_reason(engine, full, now_ms), now_ms);
     if (engine->counts.accepted == 0) {
         summary(engine, text, sizeof text);
-        give_up(engine, text);
+        give_up(engine, text, now_ms);
         return;
     }
     engine->state = ROUND_SAVING;
@@ -272,17 +286,17 @@ void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms)
 fedn_status fedn__combiner_engine_saved(fedn__combiner_engine *engine, int64_t now_ms,
                                         const char *round_id, const char *error)
 {
-    (void)now_ms;
     if (engine->state != ROUND_SAVING || strcmp(engine->plan.round_id, round_id) != 0)
         return FEDN_OK;
     if (fedn__combiner_state_begin(engine, 2) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     if (error) {
-        give_up(engine, error);
+        give_up(engine, error, now_ms);
         return FEDN_OK;
     }
     fedn__combiner_state_act(engine, FEDN__COMBINER_REPORT);
     engine->state = ROUND_REPORTED;
+    engine->ended_ms = now_ms;
     return FEDN_OK;
 }
 

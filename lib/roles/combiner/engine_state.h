@@ -31,6 +31,9 @@ struct fedn__combiner_engine {
     int32_t restored;            /* it goes on after a restart, and waits for its model */
     fedn__participant **asked;
     uint32_t asked_count;
+    uint32_t asked_capacity;
+    uint32_t parked;  /* clients with an update that waits for the next asynchronous round */
+    int64_t ended_ms; /* the last round */
     fedn__combiner_counts counts;
     char error[FEDN__REASON_BYTES]; /* why the round failed as a whole; "" if it did not */
 
@@ -73,6 +76,34 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
                                         char text[FEDN__REASON_BYTES]);
 void fedn__combiner_state_time(fedn__combiner_engine *engine, const fedn__participant *client);
 int64_t fedn__combiner_state_straggler(const fedn__combiner_engine *engine, int64_t now_ms);
+/* Room for so many in `asked`. */
+fedn_status fedn__combiner_state_room(fedn__combiner_engine *engine, uint32_t count);
+int32_t fedn__combiner_state_is_full(const fedn__combiner_engine *engine);
+/* What it says is what the client waits with. */
+void fedn__combiner_state_note(fedn__participant *client, const fedn__announcement *said);
+/* An announcement whose event has begun; see there. */
+void fedn__combiner_state_update(fedn__combiner_engine *engine, int64_t now_ms,
+                                 const fedn__announcement *said, fedn__participant *client);
+
+/* engine_async.c. How many models ago: 0 the newest; -1: too many, or another session's. */
+int32_t fedn__combiner_state_staleness(const fedn__combiner_engine *engine, const char *model_id);
+/* Before a round with this plan takes the place of the present one: who still trains, does. */
+void fedn__combiner_state_carry(fedn__combiner_engine *engine, const fedn__round_plan *plan);
+/* An update that comes between two rounds waits for the next one. */
+int32_t fedn__combiner_state_may_park(const fedn__combiner_engine *engine,
+                                      const fedn__announcement *said,
+                                      const fedn__participant *client, int64_t now_ms);
+void fedn__combiner_state_park(fedn__combiner_engine *engine, const fedn__announcement *said,
+                               fedn__participant *client);
+int64_t fedn__combiner_state_park_deadline(const fedn__combiner_engine *engine);
+/* At most two actions for each that waits. */
+void fedn__combiner_state_unpark(fedn__combiner_engine *engine, const char *why);
+/* What waited is looked at as if it came now: at most five actions for each. */
+void fedn__combiner_state_take_parked(fedn__combiner_engine *engine, int64_t now_ms);
+/* One that was not asked takes part: it answers an earlier round. There must be room. */
+void fedn__combiner_state_join(fedn__combiner_engine *engine, fedn__participant *client,
+                               int64_t now_ms);
+
 /* engine_restore.c: the model of a restored round has come. At most 2 actions a client. */
 void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms);
 /* The client is taking part in a round that still runs. */

@@ -28,6 +28,8 @@ typedef struct step {
     void *user_data;
     fedn__fold_result result;
     fedn__blob *blob;
+    fedn__blob *base;   /* the model that an update started from; NULL: the global one */
+    fedn__blob *global; /* with it */
     double weight;
     char *texts[4]; /* name, kwargs, format, path: what the step needs of them */
     char *id;
@@ -70,6 +72,8 @@ static void step_free(step *s)
         fedn__free(s->texts[i]);
     fedn__free(s->id);
     fedn__blob_unref(s->blob);
+    fedn__blob_unref(s->base);
+    fedn__blob_unref(s->global);
     fedn__free(s);
 }
 
@@ -163,6 +167,17 @@ static fedn_status run_begin(step *s, fedn_error *err)
     return rc;
 }
 
+static fedn_status shift(fedn__fold *fold, fedn__blob *model, double weight, fedn_error *err)
+{
+    fedn__source *source = NULL;
+    fedn_status rc = open_source(model, fold->format, &source, err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_shift_source(fold->aggregator, source, weight, err);
+    fedn__source_free(source);
+    return rc;
+}
+
 static fedn_status run_add(step *s, fedn_error *err)
 {
     fedn__fold *fold = s->fold;
@@ -174,6 +189,12 @@ static fedn_status run_add(step *s, fedn_error *err)
     if (rc == FEDN_OK)
         rc = fedn__aggregator_add_source(fold->aggregator, update, s->weight, err);
     fedn__source_free(update);
+    /* what it learned from its own model is added to the present one: w - base + global */
+    int32_t moves = s->base && fedn__aggregator_is_mean(fold->aggregator);
+    if (rc == FEDN_OK && moves)
+        rc = shift(fold, s->global, s->weight, err);
+    if (rc == FEDN_OK && moves)
+        rc = shift(fold, s->base, -s->weight, err);
     return rc;
 }
 
@@ -220,8 +241,10 @@ fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const cha
     return FEDN_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): an update, its models and who hears of it */
 fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *update_id,
-                           double weight, fedn__fold_fn fn, void *user_data)
+                           double weight, fedn__blob *base, fedn__blob *global, fedn__fold_fn fn,
+                           void *user_data)
 {
     step *s = step_new(fold, run_add, update_id);
 
@@ -229,6 +252,8 @@ fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *upd
         return FEDN_ERR_NOMEM;
     s->weight = weight;
     s->blob = fedn__blob_ref(update);
+    s->base = base ? fedn__blob_ref(base) : NULL;
+    s->global = base ? fedn__blob_ref(global) : NULL;
     step_submit(s, fn, user_data);
     return FEDN_OK;
 }

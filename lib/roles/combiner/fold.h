@@ -28,8 +28,10 @@ void fedn__fold_free(fedn__fold *fold);
 fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const char *kwargs,
                              const char *format, fedn__blob *global, const char *round_id,
                              fedn__fold_fn fn, void *user_data);
+/* base: the model that it started from, if that was not the global one, which is given then. */
 fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *update_id,
-                           double weight, fedn__fold_fn fn, void *user_data);
+                           double weight, fedn__blob *base, fedn__blob *global, fedn__fold_fn fn,
+                           void *user_data);
 fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
                             fedn__fold_fn fn, void *user_data);
 /* Forget what was folded; nobody is told. */

@@ -27,6 +27,11 @@ typedef struct fedn__participant {
     uint64_t reply;                     /* call that waits for the answer; 0: none */
     uint8_t digest[FEDN__DIGEST_BYTES]; /* of that update */
     int32_t stored;                     /* the journal has it */
+    char base_id[FEDN__UUID_TEXT];      /* the model that it started from */
+    uint32_t staleness;                 /* models since then */
+    int32_t carried;                    /* it still trains for an earlier asynchronous round */
+    int32_t parked;                     /* it came between two asynchronous rounds */
+    char counted_id[FEDN__UUID_TEXT];   /* the last that counted, of whatever round */
     double num_examples;
     uint64_t lot; /* drawn for the present round */
     int64_t asked_at_ms;

@@ -24,6 +24,29 @@ fedn_status fedn__copy_model_id(const char *from, char to[FEDN__UUID_TEXT])
     return FEDN_OK;
 }
 
+static fedn_status read_recent(const Fedn__Tier__V1__RoundStart *start, fedn__round_plan *plan)
+{
+    fedn_status rc = FEDN_OK;
+
+    if (!start->asynchronous)
+        return FEDN_OK;
+    if (start->n_recent_models > FEDN__LIMIT_STALENESS + 1 ||
+        !(start->staleness_exponent >= 0 && start->staleness_exponent <= 100))
+        return FEDN_ERR_LIMIT;
+    plan->async = 1;
+    plan->staleness_exponent = start->staleness_exponent;
+    plan->recent = fedn__alloc_array(start->n_recent_models + 1, sizeof *plan->recent);
+    if (!plan->recent)
+        return FEDN_ERR_NOMEM;
+    memcpy(plan->recent[plan->recent_count++], plan->model_id, sizeof plan->model_id);
+    for (size_t i = 0; rc == FEDN_OK && i < start->n_recent_models; i++) {
+        rc = fedn__copy_model_id(start->recent_models[i], plan->recent[plan->recent_count]);
+        if (strcmp(plan->recent[plan->recent_count], plan->model_id) != 0)
+            plan->recent_count++;
+    }
+    return rc;
+}
+
 fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn__round_plan *plan)
 {
     fedn_status rc = fedn__copy_id(start->session_id, plan->session_id, sizeof plan->session_id);
@@ -47,6 +70,9 @@ fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn
     plan->buffer_size = start->buffer_size;
     plan->timeout_ms = start->round_timeout_ms;
     plan->ask = start->ask;
+    rc = read_recent(start, plan);
+    if (rc != FEDN_OK)
+        return rc;
     if (start->straggler_quantile > 0 && start->straggler_quantile <= 1 &&
         start->straggler_factor > 0) {
         plan->straggler_quantile = start->straggler_quantile;
@@ -57,7 +83,8 @@ fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn
     return FEDN_OK;
 }
 
-void fedn__round_start_write(const fedn__round_plan *plan, Fedn__Tier__V1__RoundStart *ret)
+void fedn__round_start_write(const fedn__round_plan *plan, char *recent[FEDN__LIMIT_STALENESS + 1],
+                             Fedn__Tier__V1__RoundStart *ret)
 {
     fedn__tier__v1__round_start__init(ret);
     ret->session_id = (char *)(uintptr_t)plan->session_id;
@@ -73,6 +100,12 @@ void fedn__round_start_write(const fedn__round_plan *plan, Fedn__Tier__V1__Round
     ret->buffer_size = plan->buffer_size;
     ret->round_timeout_ms = (uint32_t)plan->timeout_ms;
     ret->ask = plan->ask;
+    ret->asynchronous = plan->async;
+    ret->staleness_exponent = plan->staleness_exponent;
+    for (uint32_t i = 0; i < plan->recent_count; i++)
+        recent[i] = plan->recent[i];
+    ret->recent_models = recent;
+    ret->n_recent_models = plan->recent_count;
     ret->straggler_quantile = plan->straggler_quantile;
     ret->straggler_factor = plan->straggler_factor;
 }

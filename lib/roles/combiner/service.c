@@ -5,6 +5,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include <math.h>
 #include <string.h>
 
 #define RETRY_MS INT64_C(100) /* after a lack of memory */
@@ -28,6 +29,7 @@ static void begin(fedn__combiner_service *service, int32_t resumed)
     fedn__blob *global = NULL;
     fedn_error err = {0};
 
+    fedn__shelf_set_models(service->shelf, plan->recent_count);
     fedn_status rc = fedn__shelf_model(service->shelf, plan->model_id, &global, &err);
     if (rc == FEDN_OK && !resumed)
         rc = fedn__combiner_write_begin(service, global, &err);
@@ -59,23 +61,61 @@ static void on_folded(const fedn__fold_result *result, const char *update_id, vo
     fedn__free(f);
 }
 
+/* What an update of an earlier model is moved by. */
+typedef struct bases {
+    fedn__blob *base;
+    fedn__blob *global;
+} bases;
+
+static fedn_status find_bases(fedn__combiner_service *service, const fedn__participant *client,
+                              bases *ret, fedn_error *err)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+
+    *ret = (bases){0};
+    if (client->staleness == 0)
+        return FEDN_OK;
+    fedn_status rc = fedn__shelf_model(service->shelf, client->base_id, &ret->base, err);
+    if (rc == FEDN_OK)
+        rc = fedn__shelf_model(service->shelf, plan->model_id, &ret->global, err);
+    return rc;
+}
+
+/* Its examples, and less the more models ago it started: the polynomial of FedAsync (Xie et al.
+ * 2019). */
+static double weight_of(const fedn__combiner_service *service, const fedn__participant *client)
+{
+    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
+
+    if (client->staleness == 0)
+        return client->num_examples;
+    return client->num_examples * pow(1.0 + client->staleness, -plan->staleness_exponent);
+}
+
 static void fold(fedn__combiner_service *service, const fedn__participant *client)
 {
     size_t bytes = strlen(client->id) + 1;
     folding *f = fedn__alloc(sizeof *f + bytes);
     fedn__blob *update = fedn__shelf_take(service->shelf, client->update_id);
+    fedn_error err = {.message = "out of memory"};
+    bases b = {0};
+    fedn_status rc = f ? find_bases(service, client, &b, &err) : FEDN_ERR_NOMEM;
 
     if (f) {
         f->service = service;
         memcpy(f->client_id, client->id, bytes);
     }
-    if (f && fedn__fold_add(service->fold, update, client->update_id, client->num_examples,
-                            on_folded, f) == FEDN_OK)
+    if (rc == FEDN_OK)
+        rc = fedn__fold_add(service->fold, update, client->update_id, weight_of(service, client),
+                            b.base, b.global, on_folded, f);
+    fedn__blob_unref(b.base);
+    fedn__blob_unref(b.global);
+    if (rc == FEDN_OK)
         return;
     fedn__free(f);
-    fedn__shelf_folded(service->shelf, client->update_id);
     fedn__combiner_engine_folded(service->engine, fedn__clock_ms(), client->id, client->update_id,
-                                 "out of memory");
+                                 err.message);
+    fedn__shelf_folded(service->shelf, client->update_id);
 }
 
 static void end_stream(const fedn__combiner_action *action)
@@ -277,7 +317,7 @@ fedn_status fedn__combiner_service_start(fedn__combiner_service *service,
     fedn__combiner_pacers_init(service);
     fedn_status rc = open_parts(service, err);
     if (rc == FEDN_OK)
-        rc = fedn__combiner_durable_open(service, err);
+        rc = fedn__combiner_replay(service, err);
     if (rc == FEDN_OK)
         rc = listen_for_clients(service, err);
     if (rc == FEDN_OK)

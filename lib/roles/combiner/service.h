@@ -111,8 +111,9 @@ void fedn__combiner_note_progress(fedn__combiner_service *service);
 void fedn__combiner_send_report(fedn__combiner_service *service, const char *error);
 void fedn__combiner_pacers_init(fedn__combiner_service *service);
 
+/* replay.c: opens the journal and goes on with what it says. */
+fedn_status fedn__combiner_replay(fedn__combiner_service *service, fedn_error *err);
 /* durable.c: what of a round outlives the process. */
-fedn_status fedn__combiner_durable_open(fedn__combiner_service *service, fedn_error *err);
 /* The round begins with those asked; an update counts; the round is over. */
 fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__blob *global,
                                        fedn_error *err);

@@ -142,7 +142,7 @@ static int32_t is_known(const fedn__shelf *shelf, uint32_t dir, const char *name
 {
     if (dir == UPDATES_DIR)
         return fedn__map_get(&shelf->updates, name) != NULL;
-    for (uint32_t i = 0; dir == MODELS_DIR && i < MODELS_KEPT; i++)
+    for (uint32_t i = 0; dir == MODELS_DIR && i < MODELS_ROOM; i++)
         if (shelf->models[i].path && strcmp(shelf->models[i].id, name) == 0)
             return 1;
     return 0;

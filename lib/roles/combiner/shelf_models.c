@@ -19,13 +19,21 @@ static void model_done(fedn__shelf_model_entry *m, int32_t remove)
 
 void fedn__shelf_models_done(fedn__shelf *shelf)
 {
-    for (uint32_t i = 0; i < MODELS_KEPT; i++)
+    for (uint32_t i = 0; i < MODELS_ROOM; i++)
         model_done(&shelf->models[i], 0);
 }
 
 char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
 {
     return fedn__fs_join(shelf->dirs[MODELS_DIR], id);
+}
+
+void fedn__shelf_set_models(fedn__shelf *shelf, uint32_t older)
+{
+    shelf->models_kept =
+        MODELS_KEPT + (older < FEDN__LIMIT_STALENESS ? older : FEDN__LIMIT_STALENESS);
+    for (uint32_t i = shelf->models_kept; i < MODELS_ROOM; i++)
+        model_done(&shelf->models[i], 1);
 }
 
 static void put_first(fedn__shelf *shelf, const fedn__shelf_model_entry *m, uint32_t from)
@@ -43,15 +51,15 @@ fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob
         return fedn__error_nomem(err);
     fresh.blob = fedn__blob_ref(blob);
     memcpy(fresh.id, id, sizeof fresh.id);
-    model_done(&shelf->models[MODELS_KEPT - 1], 1); /* readers keep their reference */
-    put_first(shelf, &fresh, MODELS_KEPT - 1);
+    model_done(&shelf->models[shelf->models_kept - 1], 1); /* readers keep their reference */
+    put_first(shelf, &fresh, shelf->models_kept - 1);
     return FEDN_OK;
 }
 
 fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret, fedn_error *err)
 {
     *ret = NULL;
-    for (uint32_t i = 0; i < MODELS_KEPT; i++) {
+    for (uint32_t i = 0; i < MODELS_ROOM; i++) {
         fedn__shelf_model_entry found = shelf->models[i];
         if (found.path && strcmp(found.id, id) == 0) {
             *ret = fedn__blob_ref(found.blob);

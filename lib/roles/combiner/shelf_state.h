@@ -6,7 +6,10 @@
 #include "core/map.h"
 #include "roles/combiner/shelf.h"
 
-#define MODELS_KEPT 6 /* global models: the round's, those of validations and predictions */
+/* Global models: the round's, those of validations and predictions, and in an asynchronous session
+ * the older ones that updates may start from. */
+#define MODELS_KEPT 6
+#define MODELS_ROOM (MODELS_KEPT + FEDN__LIMIT_STALENESS)
 
 enum { UPDATE_RECEIVING, UPDATE_WAITING, UPDATE_FOLDING, UPDATE_KEPT };
 
@@ -42,7 +45,8 @@ struct fedn__shelf {
     uint32_t receiving;
     uint32_t waiting;
     uint64_t epoch;
-    fedn__shelf_model_entry models[MODELS_KEPT]; /* used last first */
+    uint32_t models_kept;
+    fedn__shelf_model_entry models[MODELS_ROOM]; /* used last first */
 };
 
 enum { UPDATES_DIR, MODELS_DIR, PARTIALS_DIR };

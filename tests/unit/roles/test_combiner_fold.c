@@ -144,7 +144,7 @@ static fedn_status add(rig *r, const char *id, uint64_t elements, float value, d
 
     fedn_status rc = make_blob(elements, value, &update);
     if (rc == FEDN_OK)
-        rc = fedn__fold_add(r->fold, update, id, weight, on_answer, r);
+        rc = fedn__fold_add(r->fold, update, id, weight, NULL, NULL, on_answer, r);
     fedn__blob_unref(update);
     return rc;
 }
@@ -170,7 +170,7 @@ static fedn_status add_no_model(rig *r)
 
     fedn_status rc = fedn__blob_copy("no model", 8, &update, NULL);
     if (rc == FEDN_OK)
-        rc = fedn__fold_add(r->fold, update, "garbage", 1, on_answer, r);
+        rc = fedn__fold_add(r->fold, update, "garbage", 1, NULL, NULL, on_answer, r);
     fedn__blob_unref(update);
     return rc;
 }
