@@ -73,7 +73,7 @@
 #define FEDN__LIMIT_COMBINERS        1024
 #define FEDN__LIMIT_CLIENTS          1000000
 #define FEDN__LIMIT_ROUND_CLIENTS    100000
-#define FEDN__LIMIT_UPLOADS          1024             /* uploads in progress on one listener */
+#define FEDN__LIMIT_UPLOADS          1024 /* uploads in progress on one listener */
 #define FEDN__LIMIT_STALENESS        64 /* models back that an asynchronous update may start from */
 #define FEDN__LIMIT_JOURNAL_RECORD   (64 * FEDN__MIB) /* a plan, a small model and who is asked */
 #define FEDN__LIMIT_WORKERS          64

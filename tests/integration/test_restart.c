@@ -72,6 +72,15 @@ static void a_session_outlives_its_combiner(void **state)
     atomic_store(&released, 1000);
     char *status = network_await_session(net, session);
     assert_string_equal(status, "Finished");
+    fedn_model *newest = network_newest(net);
+    assert_true(((const float *)fedn_model_data(newest, 0))[3] == 3); /* of every round */
+    fedn_model_unref(newest);
+    json_t *rounds = network_rounds(net, session);
+    assert_int_equal(json_array_size(rounds), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(json_string_value(json_object_get(json_array_get(rounds, i), "status")),
+                            "Finished");
+    json_decref(rounds);
     free(status);
     fedn_free(session);
     network_stop(net);

@@ -172,6 +172,7 @@ static void fill_outcome(const fedn__participant *client, Fedn__Tier__V1__Client
     outcome->outcome = (char *)(uintptr_t)fedn__outcome_name(client->outcome);
     outcome->reason = (char *)(uintptr_t)client->reason;
     outcome->num_examples = client->num_examples;
+    outcome->staleness = client->staleness;
     outcome->seconds = (double)(client->answered_at_ms - client->asked_at_ms) / 1000;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/text.h"
+#include "roles/reducer/pace.h"
 #include "roles/reducer/plan.h"
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +185,7 @@ static void on_round_opened(fedn__reducer_service *service, const fedn__reducer_
     json_decref(course->task);
     course->task = task;
     if (!course->task_text || !course->entries ||
+        fedn__pace_note_model(course, round->model_id) != FEDN_OK ||
         fedn__merger_round(service->merger, round->id, round->model_id) != FEDN_OK)
         complain(service, "a round begins without its settings");
     add_round(service, ticket, round, round->state);
@@ -214,6 +216,7 @@ static void send_start(fedn__reducer_service *service, const fedn__reducer_actio
     Fedn__Tier__V1__RoundStart start = FEDN__TIER__V1__ROUND_START__INIT;
     Fedn__Tier__V1__Down down = FEDN__TIER__V1__DOWN__INIT;
     char id[FEDN__ROUND_ID_TEXT];
+    char *recent[FEDN__LIMIT_STALENESS + 1];
     char *kwargs = fedn__plan_kwargs(config);
 
     fedn__trail_round_id(action->round->id, id);
@@ -226,9 +229,7 @@ static void send_start(fedn__reducer_service *service, const fedn__reducer_actio
     start.buffer_size = (int32_t)fedn__json_integer(config, "buffer_size", -1);
     start.round_timeout_ms =
         (uint32_t)(session->round_timeout_ms < UINT32_MAX ? session->round_timeout_ms : UINT32_MAX);
-    start.ask = (uint32_t)fedn__json_integer(config, "ask", 0);
-    start.straggler_quantile = fedn__json_number(config, "straggler_quantile", 0);
-    start.straggler_factor = fedn__json_number(config, "straggler_factor", 1);
+    fedn__pace_fill(course, config, recent, &start);
     start.selected_clients = selected_clients(course->client_ids, &start.n_selected_clients);
     start.helper_type = (char *)(uintptr_t)fedn__json_string(config, "helper_type", "");
     start.round_config = course->task_text;

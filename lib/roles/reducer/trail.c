@@ -13,6 +13,7 @@ void fedn__course_done(fedn__course *course)
     json_decref(course->session);
     json_decref(course->run);
     json_decref(course->client_ids);
+    json_decref(course->recent);
     json_decref(course->round_config);
     json_decref(course->entries);
     fedn__free(course->prefix);
@@ -66,10 +67,11 @@ static json_t *outcomes(const Fedn__Tier__V1__RoundReport *report)
 
     for (size_t i = 0; list && i < report->n_clients; i++) {
         const Fedn__Tier__V1__ClientOutcome *client = report->clients[i];
-        json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:f, s:f}", "client_id",
-                                 line(client->client_id), "name", line(client->name), "outcome",
-                                 line(client->outcome), "reason", line(client->reason),
-                                 "num_examples", client->num_examples, "seconds", client->seconds);
+        json_t *item =
+            json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:I}", "client_id", line(client->client_id),
+                      "name", line(client->name), "outcome", line(client->outcome), "reason",
+                      line(client->reason), "num_examples", client->num_examples, "seconds",
+                      client->seconds, "staleness", (json_int_t)client->staleness);
         if (json_array_append_new(list, item) != 0) {
             json_decref(list);
             list = NULL;

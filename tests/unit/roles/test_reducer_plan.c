@@ -23,7 +23,8 @@ static void silence_means_the_defaults_of_the_property_table(void **state)
     json_t *expected = json_loads(
         "{\"aggregator\": \"fedavg\", \"aggregator_kwargs\": null, \"round_timeout\": 180, "
         "\"buffer_size\": -1, \"rounds\": null, \"delete_models_storage\": true, "
-        "\"clients_required\": 1, \"requested_clients\": 8, \"ask\": 0, "
+        "\"clients_required\": 1, \"requested_clients\": 8, \"mode\": \"sync\", "
+        "\"max_staleness\": 10, \"staleness_exponent\": 0.5, \"ask\": 0, "
         "\"straggler_quantile\": 0, \"straggler_factor\": 1.5, \"validate\": true, "
         "\"helper_type\": \"numpyhelper\", \"model_id\": null, \"server_functions\": null}",
         0, NULL);

@@ -130,6 +130,8 @@ static int32_t type_of(const filter_set *filters, const char *field)
                                           "clients_required",
                                           "requested_clients",
                                           "ask",
+                                          "max_staleness",
+                                          "staleness_exponent",
                                           "straggler_quantile",
                                           "straggler_factor",
                                           "time_commit",

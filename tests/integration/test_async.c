@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An asynchronous session over a whole network: a slow client's update counts in a later round, for
+ * what it learned and with the weight of its age. */
+#include "network.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct trainer {
+    float step;        /* what it adds to each element */
+    atomic_int begun;  /* trainings */
+    atomic_int passes; /* trainings that may end */
+} trainer;
+
+static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
+{
+    trainer *t = user_data;
+    fedn_model *global = NULL;
+    fedn_model *model = NULL;
+    uint64_t elements = 4;
+    void *data = NULL;
+    int turn = atomic_fetch_add(&t->begun, 1);
+
+    while (atomic_load(&t->passes) <= turn && !fedn_task_is_cancelled(task))
+        fedn_task_progress(task, 1, 2);
+    fedn_status rc = fedn_task_model(task, &global, err);
+    if (rc == FEDN_OK)
+        rc = fedn_model_new(&model, err);
+    if (rc == FEDN_OK)
+        rc = fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, err);
+    for (uint64_t i = 0; rc == FEDN_OK && i < elements; i++)
+        ((float *)data)[i] = ((const float *)fedn_model_data(global, 0))[i] + t->step;
+    if (rc == FEDN_OK)
+        rc = fedn_task_set_num_examples(task, 1, err);
+    if (rc == FEDN_OK)
+        rc = fedn_task_set_model(task, model, err);
+    fedn_model_unref(model);
+    return rc;
+}
+
+/* The outcome of a client in a round's record. */
+static json_t *outcome_of(const json_t *round, const char *client_id)
+{
+    const json_t *combiner = json_array_get(json_object_get(round, "combiners"), 0);
+    const json_t *clients = json_object_get(combiner, "clients");
+    json_t *client = NULL;
+    size_t i = 0;
+
+    json_array_foreach(clients, i, client)
+    {
+        if (strcmp(json_string_value(json_object_get(client, "client_id")), client_id) == 0)
+            return client;
+    }
+    return NULL;
+}
+
+static void a_slow_client_counts_by_what_it_learned(void **state)
+{
+    trainer fast[2] = {{.step = 1}, {.step = 1}};
+    trainer slow = {.step = 8};
+    network *net = network_start(1);
+    fedn_model *seed = network_model(4, 0);
+
+    (void)state;
+    atomic_store(&fast[0].passes, 2); /* not in the third round */
+    atomic_store(&fast[1].passes, 3);
+    network_client(net, "a", train, NULL, &fast[0]);
+    network_client(net, "b", train, NULL, &fast[1]);
+    network_client(net, "slow", train, NULL, &slow);
+    network_await_clients(net, 3);
+    fedn_free(network_push(net, seed));
+    fedn_model_unref(seed);
+    char *session = network_session(
+        net, "\"mode\": \"async\", \"buffer_size\": 2, \"staleness_exponent\": 1", 3);
+    while (atomic_load(&fast[0].begun) < 3) /* two rounds are over */
+        json_decref(network_get(net, "status"));
+    atomic_store(&slow.passes, 1);
+    char *status = network_await_session(net, session);
+    assert_string_equal(status, "Finished");
+    assert_int_equal(atomic_load(&slow.begun), 1);
+
+    /* models 0, 1, 2; b gives 3, the slow one 8 from model 0: (3 + (8 - 0 + 2) / 3) / (1 + 1 / 3)
+     */
+    fedn_model *newest = network_newest(net);
+    float value = ((const float *)fedn_model_data(newest, 0))[2];
+    assert_true(fabsf(value - 4.75f) < 1e-5f);
+    json_t *rounds = network_rounds(net, session);
+    const json_t *entry = outcome_of(json_array_get(rounds, 2), "slow");
+    assert_non_null(entry);
+    assert_string_equal(json_string_value(json_object_get(entry, "outcome")), "accepted");
+    assert_int_equal(json_integer_value(json_object_get(entry, "staleness")), 2);
+    assert_string_equal(json_string_value(json_object_get(
+                            outcome_of(json_array_get(rounds, 0), "slow"), "outcome")),
+                        "pending");
+    json_decref(rounds);
+    fedn_model_unref(newest);
+    atomic_store(&fast[0].passes, 1000);
+    free(status);
+    fedn_free(session);
+    network_stop(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_client_counts_by_what_it_learned),
+    };
+    return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
+}
