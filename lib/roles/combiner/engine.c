@@ -130,7 +130,7 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
 {
     fedn__participant *client = NULL;
 
-    if (fedn__combiner_state_begin(engine, 5) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 6) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
     if (rc == FEDN_ERR_LIMIT) {
@@ -153,6 +153,7 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
     /* asked already, and not answered: the task may have gone down with the old stream */
     if (client->outcome == FEDN__OUTCOME_PENDING && fedn__combiner_state_is_open(engine, client))
         fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+    fedn__combiner_state_gather(engine);
     return FEDN_OK;
 }
 
@@ -264,6 +265,8 @@ fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int
 
 fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t now_ms)
 {
+    uint32_t left = 0;
+
     if (fedn__combiner_state_begin(engine, 2 * engine->roster.count + engine->asked_count +
                                                6 * engine->parked + 8) != FEDN_OK ||
         fedn__combiner_state_room(engine, engine->asked_count + engine->parked) != FEDN_OK)
@@ -276,12 +279,15 @@ fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t no
             break;
         fedn__roster_sleep(&engine->roster, client);
         set_online(engine, client, 0);
+        left++;
         if (client->outcome == FEDN__OUTCOME_PENDING &&
             fedn__combiner_state_is_open(engine, client))
             fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
                                          now_ms);
     }
     fedn__combiner_state_deadline_passed(engine, now_ms);
+    if (left > 0)
+        fedn__combiner_state_gather(engine);
     fedn__combiner_state_settle(engine, now_ms);
     return FEDN_OK;
 }

@@ -40,6 +40,7 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
     fedn__participant **idle = engine->asked;
     uint32_t count = 0;
     uint32_t busy = 0; /* with an earlier asynchronous round */
+    uint32_t away = 0; /* its stream is cut, and not for long */
 
     for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
          client = client->newer) {
@@ -47,11 +48,13 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
             busy++;
         else if (client->online && fedn__selection_has(&plan->selected, client->id))
             idle[count++] = client;
+        else
+            away += fedn__selection_has(&plan->selected, client->id);
     }
     if (count + busy < required) {
         fedn__combiner_state_text(text, "%u active clients, clients_required is %u",
                                   (unsigned)(count + busy), (unsigned)required);
-        return FEDN_ERR_NOT_FOUND;
+        return count + busy + away < required ? FEDN_ERR_NOT_FOUND : FEDN_ERR_UNAVAILABLE;
     }
     uint32_t most = plan->ask > required ? plan->ask : required;
     if (plan->ask && count > most) {
@@ -66,6 +69,12 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
         if (client->carried)
             engine->asked[engine->asked_count++] = client;
     return FEDN_OK;
+}
+
+void fedn__combiner_state_gather(fedn__combiner_engine *engine)
+{
+    if (engine->state == ROUND_FETCHING && engine->gathering)
+        fedn__combiner_state_act(engine, FEDN__COMBINER_FETCH_MODEL)->text = engine->plan.model_id;
 }
 
 void fedn__combiner_state_time(fedn__combiner_engine *engine, const fedn__participant *client)

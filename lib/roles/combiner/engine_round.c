@@ -96,6 +96,7 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
         fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
     engine->restored = 0;
+    engine->gathering = 0;
     forget_clients(engine);
     if (strcmp(engine->plan.session_id, plan->session_id) != 0)
         engine->times_count = 0;
@@ -198,7 +199,11 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
         fedn__combiner_state_resume(engine, now_ms);
         return FEDN_OK;
     }
-    if (fedn__combiner_state_choose(engine, text) != FEDN_OK) {
+    fedn_status rc = fedn__combiner_state_choose(engine, text);
+    engine->gathering = rc == FEDN_ERR_UNAVAILABLE;
+    if (engine->gathering)
+        return FEDN_OK;
+    if (rc != FEDN_OK) {
         give_up(engine, text, now_ms);
         return FEDN_OK;
     }
@@ -231,7 +236,10 @@ void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t
     if (now_ms < fedn__combiner_state_deadline(engine))
         return;
     if (engine->state == ROUND_FETCHING)
-        give_up(engine, "the global model did not arrive within the round's time", now_ms);
+        give_up(engine,
+                engine->gathering ? "clients whose stream was cut did not come back in time"
+                                  : "the global model did not arrive within the round's time",
+                now_ms);
     if (engine->state == ROUND_COLLECTING)
         engine->state = ROUND_CLOSING; /* what is being checked is still counted */
 }

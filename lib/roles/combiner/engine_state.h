@@ -29,6 +29,7 @@ struct fedn__combiner_engine {
     uint32_t times[FEDN__TIMES]; /* ring: how many ms updates took in this session */
     uint32_t times_count;        /* ever */
     int32_t restored;            /* it goes on after a restart, and waits for its model */
+    int32_t gathering;           /* it has its model, and waits for clients that may come back */
     fedn__participant **asked;
     uint32_t asked_count;
     uint32_t asked_capacity;
@@ -71,9 +72,12 @@ fedn_status fedn__combiner_state_model_ready(fedn__combiner_engine *engine, int6
 int64_t fedn__combiner_state_deadline(const fedn__combiner_engine *engine);
 void fedn__combiner_state_deadline_passed(fedn__combiner_engine *engine, int64_t now_ms);
 /* engine_ask.c: whom a round asks, and how long it waits for them. `asked` has room for all who are
- * online. FEDN_ERR_NOT_FOUND: there are fewer than it needs, the text says so. */
+ * online. There are fewer than it needs, the text says so: FEDN_ERR_UNAVAILABLE with those whose
+ * stream is cut, which may come back, there were enough; FEDN_ERR_NOT_FOUND not even with them. */
 fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
                                         char text[FEDN__REASON_BYTES]);
+/* Looks again if a round waits for clients that may come back. At most 1 action. */
+void fedn__combiner_state_gather(fedn__combiner_engine *engine);
 void fedn__combiner_state_time(fedn__combiner_engine *engine, const fedn__participant *client);
 int64_t fedn__combiner_state_straggler(const fedn__combiner_engine *engine, int64_t now_ms);
 /* Room for so many in `asked`. */

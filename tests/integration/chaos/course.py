@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session from its start to the proof that its model is what it must be."""
+import collections
+
 import model
 from network import PLACES, SIDES
 
 PHASES = ("between rounds", "asked", "collecting", "reporting", "merging or committing")
-REPORTED = "round %s of session"
 
 
 class Course:
@@ -81,7 +82,13 @@ class Course:
             wanted = model.after_round(wanted, sides)
         got = model.decode(api.model(trail[-1]))
         assert not (differs := model.difference(got, wanted)), "the final model: " + differs
-        return got, both
+        return got, both, self._failures(rounds)
+
+    @staticmethod
+    def _failures(rounds):
+        """Why combiners that were asked did not count, and how often."""
+        return collections.Counter(part.get("message", "no reason") for each in rounds
+                                   for part in each["combiners"] if part["status"] != "Success")
 
     def _trail(self, records):
         """The models in order: each has one parent, and is the parent of one."""

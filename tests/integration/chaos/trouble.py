@@ -86,8 +86,10 @@ def run_session(network, seed_id, seed, rounds, trouble=None, seconds=300):
     if trouble:
         network.loop.until(lambda: trouble.unmended == 0, 30, "the last mending")
     network.await_whole()
-    got, both = course.check()
+    got, both, failures = course.check()
     harm = sum(trouble.counts.values()) if trouble else 0
     print(f"{rounds} rounds in {time.monotonic() - began:.1f} s, {both} with both combiners; "
           f"{harm} strikes so far", flush=True)
+    for reason, count in failures.items():
+        print(f"    {count} times a combiner did not count: {reason}")
     return got, both

@@ -141,6 +141,57 @@ static void too_few_clients_or_no_model_is_reported(void **state)
     bench_free(b);
 }
 
+/* Looks for the model again, which is there. */
+static void bench_gather(bench *b)
+{
+    bench_drain(b);
+    assert_int_equal(
+        fedn__combiner_engine_model_ready(b->engine, b->now, MODEL, NULL, bench_ids, b), FEDN_OK);
+    bench_drain(b);
+}
+
+static void a_client_that_is_cut_off_as_the_round_begins_is_waited_for(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__round_plan p = bench_plan("1", -1);
+
+    (void)state;
+    bench_attach_many(b, 3);
+    fedn__combiner_engine_detach(b->engine, "c1", 101);
+    p.clients_required = 3;
+    fedn__combiner_engine_round_start(b->engine, b->now, &p);
+    bench_gather(b);
+    assert_int_equal(b->reports + b->tasks, 0);
+    bench_attach(b, "c1", 201);
+    bench_gather(b);
+    assert_int_equal(b->tasks, 3);
+    assert_int_equal(b->reports, 0);
+    bench_free(b);
+}
+
+static void a_client_that_stays_cut_off_is_waited_for_until_it_counts_as_gone(void **state)
+{
+    bench *b = bench_new(10);
+    fedn__round_plan p = bench_plan("1", -1);
+
+    (void)state;
+    bench_attach_many(b, 3);
+    fedn__combiner_engine_detach(b->engine, "c1", 101);
+    p.clients_required = 3;
+    fedn__combiner_engine_round_start(b->engine, b->now, &p);
+    bench_gather(b);
+    b->now += 9000;
+    fedn__combiner_engine_heartbeat(b->engine, b->now, "c0", "somebody");
+    fedn__combiner_engine_heartbeat(b->engine, b->now, "c2", "somebody");
+    b->now += 1001; /* the liveness bound of c1 is 10 s */
+    assert_int_equal(fedn__combiner_engine_tick(b->engine, b->now), FEDN_OK);
+    bench_gather(b);
+    assert_int_equal(b->tasks, 0);
+    assert_int_equal(b->reports, 1);
+    test_assert_words(b->report_error, "2_active clients_required_is_3");
+    bench_free(b);
+}
+
 static void only_selected_clients_are_asked(void **state)
 {
     bench *b = bench_new(10);
@@ -318,6 +369,8 @@ int main(void)
         cmocka_unit_test(a_failing_callback_is_known_at_once),
         cmocka_unit_test(a_time_out_ends_the_round_with_what_it_has),
         cmocka_unit_test(too_few_clients_or_no_model_is_reported),
+        cmocka_unit_test(a_client_that_is_cut_off_as_the_round_begins_is_waited_for),
+        cmocka_unit_test(a_client_that_stays_cut_off_is_waited_for_until_it_counts_as_gone),
         cmocka_unit_test(only_selected_clients_are_asked),
         cmocka_unit_test(a_full_roster_makes_room_by_forgetting_who_is_gone),
         cmocka_unit_test(validations_go_to_all_active_clients),
