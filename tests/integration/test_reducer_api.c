@@ -2,6 +2,7 @@
  * The REST API of a reducer that has no combiner, or a scripted one: shapes, filters, refusals. */
 #include "fake_attach.h"
 #include "reducer_rig.h"
+#include "store/records.h"
 #include "test.h"
 #include <stdlib.h>
 
@@ -211,27 +212,80 @@ static void a_session_without_combiners_waits_and_can_be_stopped(void **state)
     free(id);
 }
 
-static void what_was_unfinished_at_a_stop_is_marked_at_the_next_start(void **state)
+static void a_session_goes_on_at_the_next_start_and_shows_nothing_of_how(void **state)
 {
     reducer_rig *rig = *state;
     char path[128];
 
     free(reducer_rig_push(rig, 0));
-    char *id = reducer_rig_session(rig, "", 3);
+    char *id = reducer_rig_session(rig, "\"clients_required\": 2", 3);
     reducer_rig_restart(rig);
     snprintf(path, sizeof path, "api/v1/sessions/%s", id);
     json_t *session = get(rig, path, 200);
+    assert_string_equal(text(session, "status"), "Started");
+    assert_null(json_object_get(session, "resume"));
+    json_decref(session);
+    json_t *round = get(rig, "api/v1/rounds/1", 200);
+    assert_string_equal(text(round, "status"), "Pending");
+    assert_null(json_object_get(round, "resume"));
+    json_decref(round);
+    json_t *status = get(rig, "api/v1/status", 200);
+    test_assert_words(text(status, "message"), "round_1_of_3 waits 2_active_clients");
+    json_decref(status);
+    json_decref(reducer_rig_send(rig, "PATCH", path, NULL, "{\"status\": \"Terminated\"}", 200));
+    round = get(rig, "api/v1/rounds/1", 200);
+    assert_string_equal(text(round, "status"), "Terminated");
+    json_decref(round);
+    assert_int_equal(count_of(rig, "api/v1/rounds/"), 1);
+    free(id);
+}
+
+static void put(fedn__store *store, int32_t kind, const char *id, json_t *record)
+{
+    const fedn__change change = {kind, id, record};
+    fedn_error err;
+
+    assert_ok(fedn__store_apply(store, &change, 1, &err), &err);
+    json_decref(record);
+}
+
+static void what_cannot_go_on_is_marked_at_the_next_start(void **state)
+{
+    reducer_rig *rig = *state;
+    fedn__store *store = NULL;
+    char url[512];
+    fedn_error err;
+
+    fedn_reducer_free(rig->reducer);
+    rig->reducer = NULL;
+    snprintf(url, sizeof url, "sqlite:%s/reducer/store.db", rig->dir);
+    assert_ok(fedn__store_open(url, &store, &err), &err);
+    put(store, FEDN__KIND_SESSION, "old",
+        json_pack("{s:s, s:s, s:{}}", "session_id", "old", "status", "Started", "session_config"));
+    put(store, FEDN__KIND_SESSION, "lost",
+        json_pack("{s:s, s:s, s:{s:s}, s:{s:i, s:i}}", "session_id", "lost", "status", "Started",
+                  "session_config", "model_id", "5dd1a1a3-5c64-4f5a-94a3-3d1d1a4b1c55", "resume",
+                  "round", 1, "opened", 1));
+    put(store, FEDN__KIND_ROUND, "1",
+        json_pack("{s:s, s:s, s:{s:i}}", "round_id", "1", "status", "Running", "resume", "number",
+                  1));
+    fedn__store_close(store);
+    reducer_rig_restart(rig);
+    json_t *session = get(rig, "api/v1/sessions/old", 200);
     assert_string_equal(text(session, "status"), "Failed");
+    test_assert_words(text(session, "message"), "reducer stopped");
+    json_decref(session);
+    /* numbering goes on behind what could not */
+    free(reducer_rig_push(rig, 0));
+    free(reducer_rig_session(rig, "", 3));
+    json_decref(reducer_rig_await(rig, "after=0", "round", "round_id", "2"));
+    session = get(rig, "api/v1/sessions/lost", 200);
+    assert_string_equal(text(session, "status"), "Failed");
+    test_assert_words(text(session, "message"), "model 5dd1a1a3-5c64-4f5a-94a3-3d1d1a4b1c55");
     json_decref(session);
     json_t *round = get(rig, "api/v1/rounds/1", 200);
     assert_string_equal(text(round, "status"), "Failed");
-    test_assert_words(text(round, "message"), "reducer stopped");
     json_decref(round);
-    assert_int_equal(count_of(rig, "api/v1/models/"), 1);
-    /* numbering goes on */
-    free(reducer_rig_session(rig, "", 3));
-    json_decref(reducer_rig_await(rig, "after=0", "round", "round_id", "2"));
-    free(id);
 }
 
 static void lists_are_ordered_limited_and_filtered_by_headers(void **state)
@@ -375,7 +429,8 @@ int main(void)
         RIG_TEST(a_session_as_fedns_tools_make_it_is_taken),
         RIG_TEST(a_start_says_what_is_missing),
         RIG_TEST(a_session_without_combiners_waits_and_can_be_stopped),
-        RIG_TEST(what_was_unfinished_at_a_stop_is_marked_at_the_next_start),
+        RIG_TEST(a_session_goes_on_at_the_next_start_and_shows_nothing_of_how),
+        RIG_TEST(what_cannot_go_on_is_marked_at_the_next_start),
         RIG_TEST(lists_are_ordered_limited_and_filtered_by_headers),
         RIG_TEST(clients_are_assigned_to_a_combiner_or_told_to_wait),
         RIG_TEST(the_event_stream_begins_with_the_present_state),

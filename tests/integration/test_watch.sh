@@ -78,17 +78,19 @@ refused "reducer.listen: .*$tier is in use" --listen "127.0.0.1:$tier" --http-li
 check "a model is there" test $? -eq 0
 session=$("$fednctl" session start --rounds 3)
 
-# a session: its end is told by the reducer that finds it unfinished
+# a session: goes on with the next reducer, which tells of its end
 follow "$session"
 check "the session is followed" next_event "$session"
 slay
 check "the loss is said" next_loss
 check "with the reducer's address, or what it did" loss_is ".*; trying again for 300 s"
 start "$tier" "$http"
+check "the session goes on" next_event '"status":"Started"'
+"$fednctl" session stop "$session" >out 2>err
 wait "$watch"
-check "the session has failed with its reducer" test $? -eq 1
+check "the session has ended" test $? -eq 1
 check "and nothing but that is said" next_loss
-check "in these words" loss_is "session $session: Failed: the reducer was stopped"
+check "in these words" loss_is "session $session: Terminated: terminated on request"
 
 # everything: goes on with the next reducer
 follow

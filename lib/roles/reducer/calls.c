@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What HTTP handlers ask of the loop: each call runs there while the handler's thread waits. */
-#include "roles/reducer/service.h"
+#include "roles/reducer/ledger.h"
 
 #include "core/alloc.h"
 #include "core/buffer.h"
@@ -54,22 +54,6 @@ typedef struct beginning {
     fedn_error *err;
 } beginning;
 
-static void take_course(fedn__reducer_service *service, fedn__session_order *order)
-{
-    fedn__course *course = &service->course;
-
-    fedn__course_done(course);
-    course->session = order->record;
-    course->client_ids = order->client_ids;
-    course->prefix = order->prefix;
-    course->named = order->named;
-    fedn__uuid_new_text(course->run_id);
-    course->run = fedn__trail_run(course, &order->session);
-    order->record = NULL;
-    order->client_ids = NULL;
-    order->prefix = NULL;
-}
-
 static void do_begin(void *arg)
 {
     beginning *call = arg;
@@ -87,7 +71,7 @@ static void do_begin(void *arg)
         return;
     }
     call->order->aggregator = NULL;
-    take_course(service, call->order);
+    fedn__order_take(service, call->order);
     call->status = fedn__reducer_engine_start(service->engine, fedn__clock_ms(),
                                               &call->order->session, call->err);
     fedn__service_drain(service);
@@ -108,12 +92,25 @@ typedef struct ending {
     fedn_status status;
 } ending;
 
+/* Its commit goes on, and the end follows, if need be after a restart. */
+static void note_stop(fedn__reducer_service *service)
+{
+    const fedn__reducer_session *session = fedn__reducer_engine_session(service->engine);
+    fedn__ticket *ticket = fedn__ticket_new(NULL, NULL);
+
+    fedn__ledger_session(service, ticket, session->model_id,
+                         fedn__reducer_engine_round(service->engine), 0);
+    fedn__recorder_submit(service->recorder, ticket);
+}
+
 static void do_end(void *arg)
 {
     ending *call = arg;
 
     call->status = fedn__reducer_engine_stop(call->service->engine, fedn__clock_ms(),
                                              call->session_id, "terminated on request");
+    if (call->status == FEDN_OK && fedn__reducer_engine_is_running(call->service->engine))
+        note_stop(call->service);
     fedn__service_drain(call->service);
 }
 
@@ -151,6 +148,17 @@ static void do_write(void *arg)
     fedn__recorder_submit(call->service->recorder, call->ticket);
 }
 
+static fedn_status submit_and_wait(writing *call)
+{
+    if (!call->ticket)
+        return fedn__error_nomem(call->err);
+    fedn__flag_init(&call->done);
+    fedn__loop_call(call->service->loop, do_write, call);
+    fedn__flag_wait(&call->done, INT64_MAX);
+    fedn__flag_done(&call->done);
+    return call->status;
+}
+
 fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int32_t kind,
                                 const char *id, json_t *document, fedn_error *err)
 {
@@ -158,13 +166,15 @@ fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int3
 
     call.ticket = fedn__ticket_new(on_written, &call);
     fedn__ticket_add(call.ticket, op, kind, id, document);
-    if (!call.ticket)
-        return fedn__error_nomem(err);
-    fedn__flag_init(&call.done);
-    fedn__loop_call(service->loop, do_write, &call);
-    fedn__flag_wait(&call.done, INT64_MAX);
-    fedn__flag_done(&call.done);
-    return call.status;
+    return submit_and_wait(&call);
+}
+
+fedn_status fedn__service_flush(fedn__reducer_service *service, fedn_error *err)
+{
+    writing call = {.service = service, .err = err};
+
+    call.ticket = fedn__ticket_new(on_written, &call);
+    return submit_and_wait(&call);
 }
 
 /* ---- what goes on ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What combiners say: greetings, rosters, records, progress, reports; into the engine, the store
  * and the event stream. On the loop. */
-#include "roles/reducer/service.h"
+#include "roles/reducer/ledger.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -301,32 +301,58 @@ static void count_outcomes(const Fedn__Tier__V1__RoundReport *from, fedn__reduce
         to->accepted = from->count;
 }
 
-static void on_report(fedn__reducer_service *service, fedn__tier_link *link,
-                      const Fedn__Tier__V1__RoundReport *from)
+/* What the message says, as the engine takes it; `partial` and `error` hold its texts. */
+static fedn__reducer_report read_report(const fedn__tier_link *link,
+                                        const Fedn__Tier__V1__RoundReport *from,
+                                        char partial[FEDN__UUID_TEXT],
+                                        char error[FEDN__REASON_TEXT])
 {
-    char partial[FEDN__UUID_TEXT] = "";
-    char error[FEDN__REASON_TEXT];
-    fedn__uuid uuid;
     fedn__reducer_report report = {
         .partial_id = partial, .error = error, .expected = from->expected};
-    int32_t taken = 0;
+    fedn__uuid uuid;
 
-    snprintf(error, sizeof error, "%s", from->error);
+    partial[0] = 0;
+    snprintf(error, FEDN__REASON_TEXT, "%s", from->error);
     fedn__text_to_line(error);
     if (*from->partial_id && fedn__uuid_parse(from->partial_id, &uuid))
         fedn__uuid_format(&uuid, partial);
-    if (*from->partial_id && !fedn__tier_has_partial(link, partial)) {
+    if (*from->partial_id && !(partial[0] && fedn__tier_has_partial(link, partial))) {
         partial[0] = 0;
-        snprintf(error, sizeof error, "its report names a partial that it did not upload");
+        snprintf(error, FEDN__REASON_TEXT, "its report names a partial that it did not upload");
     }
     count_outcomes(from, &report);
-    if (!fedn__text_to_u64(from->round_id, &report.round) ||
-        fedn__reducer_engine_report(service->engine, fedn__clock_ms(), link->combiner, &report,
+    if (!fedn__text_to_u64(from->round_id, &report.round))
+        report.round = 0;
+    return report;
+}
+
+/* It is acknowledged when what it has led to is recorded; one that is not taken when what the one
+ * before it has led to is. */
+static fedn__ticket *on_report(fedn__reducer_service *service, fedn__tier_link *link,
+                               const Fedn__Tier__V1__RoundReport *from, uint64_t seq)
+{
+    char partial[FEDN__UUID_TEXT];
+    char error[FEDN__REASON_TEXT];
+    fedn__reducer_report report = read_report(link, from, partial, error);
+    fedn__ticket *ticket = new_receipt(service, link, seq);
+    int32_t taken = 0;
+
+    if (fedn__reducer_engine_report(service->engine, fedn__clock_ms(), link->combiner, &report,
                                     &taken) != FEDN_OK)
-        return;
+        fedn__ticket_break(ticket);
     if (taken)
         json_object_set_new(service->course.entries, link->combiner->name,
                             fedn__trail_entry(from, link->combiner->name, service->course.task));
+    const fedn__reducer_round *round = fedn__reducer_engine_round(service->engine);
+    int32_t open = round && round->id == report.round && round->state <= FEDN__ROUND_COMMITTING;
+    if (open) {
+        fedn__ledger_round(service, ticket, round, FEDN__ROUND_RUNNING);
+        fedn__recorder_submit(service->recorder, ticket);
+    }
+    fedn__service_drain(service); /* which records the end of a round that is over by it */
+    if (!open)
+        fedn__recorder_submit(service->recorder, ticket);
+    return ticket;
 }
 
 static int32_t on_message(void *user_data, fedn__tier_link *link, const Fedn__Tier__V1__Up *message)
@@ -350,8 +376,7 @@ static int32_t on_message(void *user_data, fedn__tier_link *link, const Fedn__Ti
         on_progress(service, link, message->progress);
         break;
     case FEDN__TIER__V1__UP__BODY_REPORT:
-        on_report(service, link, message->report);
-        break;
+        return on_report(service, link, message->report, message->seq) != NULL;
     default:
         break;
     }

@@ -28,6 +28,8 @@ struct fedn__merger {
     /* the lane's alone */
     fedn_aggregator *aggregator;
     char *format;
+    char *model; /* a finished one that is not in the blob store yet; NULL: none */
+    fedn__uuid model_id;
     uint64_t round;
     fedn_status begun; /* how the round began */
     fedn_error begun_err;
@@ -44,12 +46,21 @@ fedn_status fedn__merger_new(const fedn__merger_options *options, fedn__merger *
     return FEDN_OK;
 }
 
+static void forget_model(fedn__merger *merger)
+{
+    if (merger->model)
+        fedn__fs_unlink(merger->model, NULL);
+    fedn__free(merger->model);
+    merger->model = NULL;
+}
+
 void fedn__merger_free(fedn__merger *merger)
 {
     if (!merger)
         return;
     assert(merger->jobs == 0);
     fedn_aggregator_free(merger->aggregator);
+    forget_model(merger);
     fedn__free(merger->format);
     fedn__free(merger);
 }
@@ -66,6 +77,7 @@ static fedn_status begin_round(fedn__merger *merger, const char *model_id, fedn_
     fedn__source *global = NULL;
     fedn_status rc = FEDN_ERR_NOT_FOUND;
 
+    forget_model(merger);
     fedn__aggregator_reset(merger->aggregator);
     if (!fedn__uuid_parse(model_id, &id)) {
         rc = fedn__error(err, rc, "model \"%.64s\" is not a UUID", model_id);
@@ -109,30 +121,46 @@ static fedn_status merge_file(fedn__merger *merger, merge_job *job, fedn_error *
 out:
     fedn__source_free(partial);
     fedn__blob_unref(blob);
-    fedn__fs_unlink(job->text, NULL);
     return rc;
+}
+
+/* The aggregate as a file beside the blob store; once it is there the aggregate is gone. */
+static fedn_status write_model(fedn__merger *merger, fedn_error *err)
+{
+    char *path = NULL;
+
+    if (merger->model)
+        return FEDN_OK;
+    fedn__uuid_new(&merger->model_id);
+    path = fedn__blobs_incoming(merger->options.blobs, &merger->model_id);
+    if (!path)
+        return fedn__error_nomem(err);
+    fedn_status rc = fedn__aggregator_finish_file(merger->aggregator, merger->format, path, err);
+    if (rc != FEDN_OK) {
+        fedn__free(path);
+        return rc;
+    }
+    merger->model = path;
+    return FEDN_OK;
 }
 
 static fedn_status finish(fedn__merger *merger, merge_job *job, fedn_error *err)
 {
-    fedn__uuid id;
-    char *path = NULL;
     fedn_status rc = FEDN_ERR_STATE;
 
     if (merger->round != job->result.round)
         return fedn__error(err, rc, "round %llu is over", (unsigned long long)job->result.round);
-    fedn__uuid_new(&id);
-    fedn__uuid_format(&id, job->result.model_id);
-    job->result.models = fedn_aggregator_models(merger->aggregator);
-    path = fedn__blobs_incoming(merger->options.blobs, &id);
-    rc = path ? fedn__aggregator_finish_file(merger->aggregator, merger->format, path, err)
-              : fedn__error_nomem(err);
+    if (!merger->model)
+        job->result.models = fedn_aggregator_models(merger->aggregator);
+    rc = write_model(merger, err);
     if (rc == FEDN_OK)
-        rc = fedn__blobs_adopt(merger->options.blobs, &id, path, err);
-    if (rc != FEDN_OK && path)
-        fedn__fs_unlink(path, NULL);
-    fedn__free(path);
-    return rc;
+        rc = fedn__blobs_adopt(merger->options.blobs, &merger->model_id, merger->model, err);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__uuid_format(&merger->model_id, job->result.model_id);
+    fedn__free(merger->model);
+    merger->model = NULL;
+    return FEDN_OK;
 }
 
 static void on_work(fedn__work *work)

@@ -43,10 +43,11 @@ fedn_status fedn__merger_session(fedn__merger *merger, fedn_aggregator *aggregat
 /* A round that trains from this model; what an earlier round left is dropped. A failure shows in
  * the merges. */
 fedn_status fedn__merger_round(fedn__merger *merger, uint64_t round, const char *model_id);
-/* Checks and merges the file, then removes it; `merged` follows. */
+/* Checks and merges the file, which stays; `merged` follows. */
 fedn_status fedn__merger_merge(fedn__merger *merger, uint64_t round, uint32_t part,
                                const char *path);
-/* Writes the aggregate into the blob store under a new id, durably; `finished` follows. */
+/* Writes the aggregate into the blob store under a new id, durably; `finished` follows. What fails
+ * for want of room may be tried again. */
 fedn_status fedn__merger_finish(fedn__merger *merger, uint64_t round);
 
 #endif

@@ -100,6 +100,12 @@ void fedn__ticket_add(fedn__ticket *ticket, int32_t op, int32_t kind, const char
     ticket->count++;
 }
 
+void fedn__ticket_break(fedn__ticket *ticket)
+{
+    if (ticket)
+        ticket->broken = 1;
+}
+
 static void batch_done(transaction *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {

@@ -27,6 +27,8 @@ fedn__ticket *fedn__ticket_new(fedn__ticket_fn done, void *user_data);
  * document too) makes the ticket fail as a whole. A NULL ticket takes it over as well. */
 void fedn__ticket_add(fedn__ticket *ticket, int32_t op, int32_t kind, const char *id,
                       json_t *document);
+/* What it stands for could not even be begun: it fails with FEDN_ERR_NOMEM. NULL allowed. */
+void fedn__ticket_break(fedn__ticket *ticket);
 
 typedef struct fedn__recorder_options {
     fedn__loop *loop;

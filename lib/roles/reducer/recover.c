@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a reducer does with the records that it finds at its start: what an earlier process left
- * unfinished is marked, and numbering goes on behind the last round. */
+ * What a reducer does with the records that it finds at its start: the session that was running is
+ * found, what else is unfinished is marked, and numbering goes on behind the last round. */
+#include "roles/reducer/resumption.h"
 #include "roles/reducer/service.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/text.h"
+#include <string.h>
 
 #define MESSAGE "the reducer was stopped before it was finished"
 
@@ -33,15 +35,16 @@ static fedn_status mark(json_t *record, const char *status, const char *message,
     return failed ? FEDN_ERR_NOMEM : FEDN_OK;
 }
 
-/* All of one kind and status, in one transaction. */
+/* All of one kind and status but one, in one transaction. */
 static fedn_status mark_all(fedn__store *store, int32_t kind, const char *from, const char *to,
-                            const char *message, fedn_error *err)
+                            const char *message, const char *except, fedn_error *err)
 {
     const char *key = fedn__kind_get(kind)->key;
     char time[FEDN__TIME_TEXT];
     json_t *records = NULL;
     json_t *record = NULL;
     fedn__change *changes = NULL;
+    uint32_t count = 0;
     size_t i = 0;
     fedn_status rc = find_by_status(store, kind, from, &records, err);
 
@@ -53,13 +56,13 @@ static fedn_status mark_all(fedn__store *store, int32_t kind, const char *from, 
         rc = FEDN_ERR_NOMEM;
     json_array_foreach(records, i, record)
     {
-        if (rc != FEDN_OK)
-            break;
+        const char *id = fedn__json_string(record, key, "");
+        if (rc != FEDN_OK || strcmp(id, except) == 0)
+            continue;
         rc = mark(record, to, message, time);
-        changes[i] = (fedn__change){kind, fedn__json_string(record, key, ""), record};
+        changes[count++] = (fedn__change){kind, id, record};
     }
-    rc = rc == FEDN_OK ? fedn__store_apply(store, changes, (uint32_t)json_array_size(records), err)
-                       : fedn__error_nomem(err);
+    rc = rc == FEDN_OK ? fedn__store_apply(store, changes, count, err) : fedn__error_nomem(err);
 out:
     fedn__free(changes);
     json_decref(records);
@@ -112,6 +115,30 @@ static uint64_t last_round(fedn__store *store)
     return low;
 }
 
+/* The newest that was running and says how far it has come; with its newest round. */
+static fedn_status find_session(fedn__reducer_service *service, fedn_error *err)
+{
+    char id[FEDN__ROUND_ID_TEXT];
+    fedn__reducer_session known = {.opened = 0};
+    json_t *sessions = NULL;
+    json_t *session = NULL;
+    size_t i = 0;
+    fedn_status rc = find_by_status(service->store, FEDN__KIND_SESSION, "Started", &sessions, err);
+
+    json_array_foreach(sessions, i, session)
+    {
+        if (!service->resumed && fedn__resumption_session(session, &known))
+            service->resumed = json_incref(session);
+    }
+    json_decref(sessions);
+    uint64_t round = fedn__resumption_round_id(service->resumed);
+    if (rc != FEDN_OK || round == 0)
+        return rc;
+    fedn__trail_round_id(round, id);
+    rc = fedn__store_get(service->store, FEDN__KIND_ROUND, id, &service->resumed_round, err);
+    return rc == FEDN_ERR_NOT_FOUND ? FEDN_OK : rc;
+}
+
 fedn_status fedn__service_recover(fedn__reducer_service *service, uint64_t *ret_first_round,
                                   fedn_error *err)
 {
@@ -124,11 +151,16 @@ fedn_status fedn__service_recover(fedn__reducer_service *service, uint64_t *ret_
         {FEDN__KIND_ROUND, "Running", "Failed", MESSAGE},
         {FEDN__KIND_CLIENT, "online", "offline", NULL},
     };
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = find_session(service, err);
 
-    for (uint32_t i = 0; rc == FEDN_OK && i < sizeof marks / sizeof marks[0]; i++)
+    for (uint32_t i = 0; rc == FEDN_OK && i < sizeof marks / sizeof marks[0]; i++) {
+        const json_t *kept = marks[i].kind == FEDN__KIND_SESSION ? service->resumed
+                             : marks[i].kind == FEDN__KIND_ROUND ? service->resumed_round
+                                                                 : NULL;
+        const char *id = fedn__json_string(kept, fedn__kind_get(marks[i].kind)->key, "");
         rc = mark_all(service->store, marks[i].kind, marks[i].from, marks[i].to, marks[i].message,
-                      err);
+                      id, err);
+    }
     *ret_first_round = last_round(service->store) + 1;
     return rc;
 }

@@ -11,14 +11,22 @@
 
 /* ---- directories and stores ---- */
 
-/* "<state_dir>/<name>", empty. */
+/* "<state_dir>/<name>". */
+static fedn_status open_dir(fedn__reducer_service *service, const char *name, char **ret,
+                            fedn_error *err)
+{
+    *ret = fedn__fs_join(service->state_dir, name);
+    return *ret ? fedn__fs_mkdirs(*ret, err) : fedn__error_nomem(err);
+}
+
+/* The same, empty. */
 static fedn_status fresh_dir(fedn__reducer_service *service, const char *name, char **ret,
                              fedn_error *err)
 {
-    *ret = fedn__fs_join(service->state_dir, name);
-    if (!*ret)
-        return fedn__error_nomem(err);
-    fedn_status rc = fedn__fs_remove_tree(*ret, err);
+    fedn_status rc = open_dir(service, name, ret, err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__fs_remove_tree(*ret, err);
     return rc == FEDN_OK ? fedn__fs_mkdirs(*ret, err) : rc;
 }
 
@@ -34,7 +42,7 @@ static fedn_status open_dirs(fedn__reducer_service *service, fedn_error *err)
         rc = fedn__fs_lock(service->state_dir, &service->lock_fd, err);
     if (rc != FEDN_OK)
         return fedn__error_prefix(err, rc, "reducer.state_dir");
-    rc = fresh_dir(service, "partials", &service->partials, err);
+    rc = open_dir(service, "partials", &service->partials, err);
     return rc == FEDN_OK ? fresh_dir(service, "uploads", &service->uploads, err) : rc;
 }
 
@@ -162,7 +170,10 @@ fedn_status fedn__service_start(fedn__reducer_service *service, fedn_error *err)
         rc = open_threads(service, err);
     if (rc == FEDN_OK)
         rc = open_lanes(service, err);
-    return rc == FEDN_OK ? listen_all(service, err) : rc;
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__service_resume(service);
+    return listen_all(service, err);
 }
 
 /* ---- the end ---- */
@@ -199,6 +210,9 @@ void fedn__service_stop(fedn__reducer_service *service)
     fedn__merger_free(service->merger);
     fedn__recorder_free(service->recorder);
     fedn__course_done(&service->course);
+    json_decref(service->resumed);
+    json_decref(service->resumed_round);
+    fedn__free(service->asking);
     fedn__reducer_engine_free(service->engine);
     fedn__events_free(service->events);
     fedn__blobs_close(service->blobs);

@@ -37,10 +37,13 @@ typedef struct fedn__reducer_service {
     fedn__merger *merger;
     fedn__tier *tier;
     fedn__course course;
-    uint32_t ends_owed;      /* ends of sessions that are being written; their events follow */
-    fedn__timer timer;       /* the engine's deadline */
-    fedn__timer round_timer; /* for the next round event */
-    int64_t round_event_ms;  /* when the last one was sent */
+    json_t *resumed;             /* record of the session that goes on; NULL: none did */
+    json_t *resumed_round;       /* and of its newest round; NULL: it had none */
+    struct fedn__asking *asking; /* orders that are being collected; NULL: none */
+    uint32_t ends_owed;          /* ends of sessions that are being written; their events follow */
+    fedn__timer timer;           /* the engine's deadline */
+    fedn__timer round_timer;     /* for the next round event */
+    int64_t round_event_ms;      /* when the last one was sent */
     int32_t round_dirty;
     uint64_t announced; /* round whose start was sent */
     int32_t draining;
@@ -57,6 +60,7 @@ typedef struct fedn__reducer_service {
 typedef struct fedn__session_order {
     fedn__reducer_session session;
     json_t *record;
+    json_t *run; /* its record; NULL: a new one */
     json_t *client_ids;
     char *prefix;
     uint64_t named;
@@ -74,9 +78,19 @@ typedef struct fedn__assignment {
 fedn_status fedn__service_start(fedn__reducer_service *service, fedn_error *err);
 void fedn__service_stop(fedn__reducer_service *service);
 
-/* recover.c: before anything runs. */
+/* recover.c: before anything runs. Finds the session to go on with. */
 fedn_status fedn__service_recover(fedn__reducer_service *service, uint64_t *ret_first_round,
                                   fedn_error *err);
+/* resume.c: goes on with it, if there is one; before anybody can attach. */
+void fedn__service_resume(fedn__reducer_service *service);
+
+/* order.c */
+void fedn__order_done(fedn__session_order *order);
+/* From `record`: settings, aggregator, how many models it has named. */
+fedn_status fedn__order_fill(fedn__reducer_service *service, fedn__session_order *order,
+                             fedn_error *err);
+/* The order becomes the session that runs. On the loop. */
+void fedn__order_take(fedn__reducer_service *service, fedn__session_order *order);
 
 /* actions.c: on the loop. */
 void fedn__service_drain(fedn__reducer_service *service);
@@ -99,6 +113,8 @@ fedn_status fedn__service_end(fedn__reducer_service *service, const char *sessio
 /* Writes one record and waits until it is durable. Takes `document` over. */
 fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int32_t kind,
                                 const char *id, json_t *document, fedn_error *err);
+/* Waits until what was submitted before is durable. */
+fedn_status fedn__service_flush(fedn__reducer_service *service, fedn_error *err);
 /* What goes on, for GET status; NULL out of memory. `models` is for the caller to add. */
 json_t *fedn__service_status(fedn__reducer_service *service);
 /* "idle", "instructing" or "monitoring". */

@@ -5,33 +5,79 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/text.h"
+#include <dirent.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-int32_t fedn__tier_has_partial(const fedn__tier_link *link, const char *partial_id)
+/* The place of a partial among those that this combiner uploaded lately; NULL: none. */
+static char *find_upload(fedn__tier_link *link, const char *partial_id)
 {
     for (uint32_t i = 0; i < 4; i++)
         if (strcmp(link->uploaded[i], partial_id) == 0)
+            return link->uploaded[i];
+    return NULL;
+}
+
+int32_t fedn__tier_has_partial(const fedn__tier_link *link, const char *partial_id)
+{
+    char *path = fedn__fs_join(link->tier->options.partials, partial_id);
+    int32_t found = path && access(path, R_OK) == 0;
+
+    fedn__free(path);
+    for (fedn__tier_link *other = link->tier->links; found && other; other = other->next)
+        if (other != link && find_upload(other, partial_id))
+            found = 0;
+    return found;
+}
+
+char *fedn__tier_partial(fedn__tier *tier, const char *partial_id)
+{
+    for (fedn__tier_link *link = tier->links; link; link = link->next) {
+        char *place = find_upload(link, partial_id);
+        if (place)
+            *place = 0;
+    }
+    return fedn__fs_join(tier->options.partials, partial_id);
+}
+
+static int32_t is_uploading(const fedn__tier *tier, const char *file)
+{
+    for (const fedn__tier_link *link = tier->links; link; link = link->next)
+        if (link->uploading[0] && fedn__text_starts(file, link->uploading))
             return 1;
     return 0;
 }
 
-char *fedn__tier_partial(fedn__tier_link *link, const char *partial_id)
+void fedn__tier_sweep(fedn__tier *tier)
 {
-    for (uint32_t i = 0; i < 4; i++)
-        if (strcmp(link->uploaded[i], partial_id) == 0)
-            link->uploaded[i][0] = 0;
-    return fedn__fs_join(link->tier->options.partials, partial_id);
+    DIR *dir = opendir(tier->options.partials);
+
+    if (!dir) {
+        fedn__log_write(tier->options.log, FEDN_LOG_WARNING, "reducer", "cannot list %s: error %d",
+                        tier->options.partials, errno);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (!is_uploading(tier, entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, 0); /* fails on "." and "..", which is right */
+    closedir(dir);
+    for (fedn__tier_link *link = tier->links; link; link = link->next)
+        for (uint32_t i = 0; i < 4; i++)
+            if (strcmp(link->uploaded[i], link->uploading) != 0)
+                link->uploaded[i][0] = 0;
 }
 
 /* The oldest of more than four that were never reported is dropped. */
 static void note_upload(fedn__tier_link *link, const char *id)
 {
     memcpy(link->uploading, id, FEDN__UUID_TEXT);
-    if (fedn__tier_has_partial(link, id))
+    if (find_upload(link, id))
         return;
     char *place = link->uploaded[link->uploads++ % 4];
     if (*place) {
-        char *path = fedn__tier_partial(link, place);
+        char *path = fedn__fs_join(link->tier->options.partials, place);
         if (path)
             fedn__fs_unlink(path, NULL);
         fedn__free(path);
@@ -95,5 +141,6 @@ void fedn__tier_host_init(fedn__tier *tier)
                                        .accept = accept_partial,
                                        .stored = stored_partial,
                                        .find = find_model,
+                                       .durable = 1,
                                        .service = tier};
 }

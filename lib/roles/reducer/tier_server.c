@@ -126,6 +126,24 @@ static fedn__tier_link *new_link(fedn__tier *tier)
     return link;
 }
 
+fedn_status fedn__tier_expect(fedn__tier *tier, fedn__reducer_combiner *combiner,
+                              const json_t *record)
+{
+    fedn__tier_link *link = new_link(tier);
+    int64_t port = fedn__json_integer(record, "port", 0);
+
+    if (!link)
+        return FEDN_ERR_NOMEM;
+    link->combiner = combiner;
+    snprintf(link->host, sizeof link->host, "%s", fedn__json_string(record, "address", ""));
+    snprintf(link->fqdn, sizeof link->fqdn, "%s", fedn__json_string(record, "fqdn", ""));
+    link->port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+    link->since_us = fedn__clock_wall_us();
+    link->next = tier->links;
+    tier->links = link;
+    return FEDN_OK;
+}
+
 static void refuse(fedn__call *call, const char *why)
 {
     Fedn__Tier__V1__Welcome welcome = FEDN__TIER__V1__WELCOME__INIT;

@@ -4,6 +4,7 @@
 #ifndef FEDN__ROLES_REDUCER_TIER_SERVER_H
 #define FEDN__ROLES_REDUCER_TIER_SERVER_H
 
+#include "core/json.h"
 #include "fedn_tier.pb-c.h"
 #include "roles/link.h"
 #include "roles/reducer/engine.h"
@@ -77,9 +78,14 @@ void fedn__tier_send(fedn__tier_link *link, Fedn__Tier__V1__Down *message);
  * FEDN_OK) lost: the stream is then cut, and what is not acknowledged comes again. */
 void fedn__tier_written(fedn__tier_link *link, uint32_t epoch, uint64_t seq, fedn_status status);
 void fedn__tier_settled(fedn__tier *tier); /* acknowledges, reads on */
-/* 1: this combiner uploaded that partial, and no report has named it yet. */
+/* 1: that partial is here, and no other combiner uploaded it. */
 int32_t fedn__tier_has_partial(const fedn__tier_link *link, const char *partial_id);
-/* Where it is, to be named once: "<partials>/<id>"; the caller frees it; NULL out of memory. */
-char *fedn__tier_partial(fedn__tier_link *link, const char *partial_id);
+/* Where it is; no upload takes its place any more. The caller frees it; NULL out of memory. */
+char *fedn__tier_partial(fedn__tier *tier, const char *partial_id);
+/* Removes every partial but those that are being uploaded. */
+void fedn__tier_sweep(fedn__tier *tier);
+/* A combiner that was there before the restart, as its record (NULL: none) says. FEDN_ERR_NOMEM. */
+fedn_status fedn__tier_expect(fedn__tier *tier, fedn__reducer_combiner *combiner,
+                              const json_t *record);
 
 #endif

@@ -14,6 +14,7 @@ void fedn__course_done(fedn__course *course)
     json_decref(course->run);
     json_decref(course->client_ids);
     json_decref(course->recent);
+    json_decref(course->combiners);
     json_decref(course->round_config);
     json_decref(course->entries);
     fedn__free(course->prefix);

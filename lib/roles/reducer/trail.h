@@ -14,6 +14,7 @@ typedef struct fedn__course {
     json_t *run;        /* the record of this start */
     json_t *client_ids; /* the only clients to ask; NULL: all */
     json_t *recent;     /* ids of its models, newest first, as many as may count */
+    json_t *combiners;  /* names of those that were asked last; NULL: none were */
     char *prefix;       /* of model names; NULL: none */
     uint64_t named;     /* models of the session so far */
     char run_id[FEDN__UUID_TEXT];

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "roles/reducer/resumption.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -46,6 +47,7 @@ static json_t *show_date(const json_t *value)
 
 json_t *fedn__api_show(int32_t kind, json_t *document)
 {
+    json_object_del(document, FEDN__RESUMPTION);
     for (const char *const *field = fedn__kind_get(kind)->fields; document && *field; field++) {
         json_t *value = json_object_get(document, *field);
         json_t *shown = !value ? json_null() : is_date(*field) ? show_date(value) : NULL;

@@ -125,14 +125,6 @@ void fedn__api_add_session(void *service, const fedn__http_request *request,
 
 /* ---- starting ---- */
 
-static void order_done(fedn__session_order *order)
-{
-    json_decref(order->record);
-    json_decref(order->client_ids);
-    fedn__free(order->prefix);
-    fedn_aggregator_free(order->aggregator);
-}
-
 /* The model to start from: the configured one, else the seed, else the newest. It must be there and
  * be of the session's format. */
 static fedn_status find_seed(fedn__reducer_service *service, const json_t *record,
@@ -170,30 +162,6 @@ static fedn_status find_seed(fedn__reducer_service *service, const json_t *recor
     return rc;
 }
 
-static fedn_status count_models(fedn__reducer_service *service, const char *session_id,
-                                uint64_t *ret, fedn_error *err)
-{
-    json_t *id = json_string(session_id);
-    fedn__filter filter = {"session_id", FEDN__OP_EQ, id};
-    fedn__query query = {.filters = &filter, .filter_count = 1};
-    fedn_status rc = id ? fedn__store_list(service->store, FEDN__KIND_MODEL, &query, NULL, ret, err)
-                        : fedn__error_nomem(err);
-
-    json_decref(id);
-    return rc;
-}
-
-static fedn_status new_aggregator(const json_t *config, fedn_aggregator **ret, fedn_error *err)
-{
-    char *kwargs = fedn__plan_kwargs(config);
-    fedn_status rc = kwargs ? fedn_aggregator_new(fedn__json_string(config, "aggregator", "fedavg"),
-                                                  kwargs, ret, err)
-                            : fedn__error_nomem(err);
-
-    fedn__free(kwargs);
-    return rc;
-}
-
 /* What the start says, over what the session was made with. */
 static fedn_status override(json_t *config, const json_t *body, fedn_error *err)
 {
@@ -206,23 +174,6 @@ static fedn_status override(json_t *config, const json_t *body, fedn_error *err)
             rc = fedn__plan_set(config, keys[i], value, err);
     }
     return rc;
-}
-
-static fedn_status fill_session(fedn__reducer_service *service, fedn__session_order *order,
-                                json_t *config, fedn_error *err)
-{
-    fedn__reducer_session *session = &order->session;
-
-    snprintf(session->session_id, sizeof session->session_id, "%s",
-             fedn__json_string(order->record, "session_id", ""));
-    session->rounds = (uint32_t)fedn__json_integer(config, "rounds", 5);
-    session->round_timeout_ms = (int64_t)(fedn__json_number(config, "round_timeout", 180) * 1000);
-    session->clients_required = (uint32_t)fedn__json_integer(config, "clients_required", 1);
-    session->validate = fedn__json_boolean(config, "validate", 1);
-    fedn_status rc = find_seed(service, order->record, session->model_id, err);
-    if (rc == FEDN_OK)
-        rc = count_models(service, session->session_id, &order->named, err);
-    return rc == FEDN_OK ? new_aggregator(config, &order->aggregator, err) : rc;
 }
 
 static fedn_status make_order(fedn__reducer_service *service, const json_t *body,
@@ -250,7 +201,9 @@ static fedn_status make_order(fedn__reducer_service *service, const json_t *body
     json_t *config = json_object_get(order->record, "session_config");
     if (rc == FEDN_OK)
         rc = override(config, body, err);
-    return rc == FEDN_OK ? fill_session(service, order, config, err) : rc;
+    if (rc == FEDN_OK)
+        rc = find_seed(service, order->record, order->session.model_id, err);
+    return rc == FEDN_OK ? fedn__order_fill(service, order, err) : rc;
 }
 
 void fedn__api_start_session(void *service, const fedn__http_request *request,
@@ -265,11 +218,13 @@ void fedn__api_start_session(void *service, const fedn__http_request *request,
         rc = make_order(service, body, &order, &err);
     if (rc == FEDN_OK)
         rc = fedn__service_begin(service, &order, &err);
+    if (rc == FEDN_OK)
+        rc = fedn__service_flush(service, &err);
     if (rc != FEDN_OK)
         reply_mistake(response, rc, &err);
     else
         fedn__http_reply_message(response, 200, "Session started");
-    order_done(&order);
+    fedn__order_done(&order);
     json_decref(body);
 }
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Orders to combiners. On the loop; each is what an action of the engine says. */
+#ifndef FEDN__ROLES_REDUCER_ORDERS_H
+#define FEDN__ROLES_REDUCER_ORDERS_H
+
+#include "roles/reducer/service.h"
+
+/* Is sent after fedn__orders_flush(), once the round's record says who was asked. */
+void fedn__orders_start(fedn__reducer_service *service, const fedn__reducer_action *action);
+void fedn__orders_flush(fedn__reducer_service *service);
+void fedn__orders_cancel(fedn__reducer_service *service, const fedn__reducer_action *action);
+void fedn__orders_validate(fedn__reducer_service *service, const fedn__reducer_action *action);
+
+#endif
