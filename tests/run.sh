@@ -120,7 +120,7 @@ build_gcc() {
 }
 
 stage_gcc() {
-    build_gcc && run_suites build-gcc 2 unit store fuzz headers integration interop
+    build_gcc && run_suites build-gcc 2 unit engine store fuzz headers integration interop
 }
 
 # What each program of it did is printed: how often it struck, and where.
@@ -138,7 +138,7 @@ build_clang() {
 }
 
 stage_clang() {
-    build_clang && run_suites build-clang 2 unit store
+    build_clang && run_suites build-clang 2 unit engine store
 }
 
 stage_asan() {
@@ -146,7 +146,7 @@ stage_asan() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
     build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=true &&
-        run_suites build-asan 5 unit store fuzz integration
+        run_suites build-asan 5 unit engine store fuzz integration
     unset ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 }
 

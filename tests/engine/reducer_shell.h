@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The reducer's shell from the inside, for its files. */
+#ifndef SIMULATE_REDUCER_SHELL_H
+#define SIMULATE_REDUCER_SHELL_H
+
+#include "node_reducer.h"
+#include "roles/link.h"
+#include "roles/reducer/engine.h"
+
+enum { MOST_TICKETS = 512, MOST_STEPS = 64 };
+
+/* One direction pair to a combiner. */
+typedef struct tier_link {
+    fedn__link link;
+    fedn__reducer_combiner *combiner; /* NULL: it has never been here */
+    uint32_t wire;
+    uint64_t attachment;
+    uint64_t run_id;
+    uint64_t acked, durable;
+    uint32_t owed, epoch;
+    int32_t cut;
+} tier_link;
+
+typedef struct part_record {
+    uint32_t combiner; /* node; 0: no part */
+    int32_t state;
+    uint32_t place;
+    uint32_t expected, accepted, refused, failed;
+    uint32_t partial;
+    char error[128];
+} part_record;
+
+/* All that is written at one step: the session and its newest round. */
+typedef struct course_record {
+    uint32_t session; /* 0: there was none */
+    int32_t status;
+    int32_t stopping;
+    uint32_t opened, done, failures;
+    uint32_t model;
+    char message[128];
+    uint32_t round; /* 0: none */
+    uint32_t number;
+    int32_t state;
+    uint32_t round_model; /* trained from */
+    part_record parts[MOST_COMBINERS];
+} course_record;
+
+enum { TICKET_COURSE, TICKET_COMMIT, TICKET_REPORT, TICKET_RECEIPT, TICKET_ORDERS };
+
+typedef struct ticket {
+    int32_t kind;
+    course_record course;
+    uint32_t model; /* of a commit */
+    contents sum;
+    uint32_t asked;    /* combiners that are told once this is written, a bit each */
+    uint32_t combiner; /* whose message it was; 0: nobody's */
+    uint32_t epoch;
+    uint64_t seq;
+} ticket;
+
+enum { STEP_ROUND, STEP_MERGE, STEP_FINISH };
+
+/* Of merging, one after the other. */
+typedef struct merge_step {
+    int32_t kind;
+    uint32_t round;
+    uint32_t part;
+    uint32_t partial;
+} merge_step;
+
+typedef struct reducer_shell {
+    fedn__reducer_engine *engine;
+    int32_t draining;
+    tier_link links[MOST_COMBINERS];
+    uint32_t uploads[MOST_COMBINERS]; /* that run */
+    ticket *tickets;
+    uint32_t ticket_count;
+    uint32_t writing; /* of them */
+    merge_step steps[MOST_STEPS];
+    uint32_t step_count;
+    uint32_t merging; /* round whose sum this is */
+    contents sum;
+    uint32_t asking; /* combiners that are to be told of the round, a bit each */
+
+    course_record disk;
+    uint32_t known; /* combiners, a bit each */
+} reducer_shell;
+
+reducer_shell *reducer_of(const world *w);
+void reducer_drain(world *w);
+uint32_t reducer_combiner_node(const fedn__reducer_combiner *combiner);
+/* Those of the ticket that are still asked. */
+void reducer_tell_orders(world *w, const ticket *written);
+
+/* reducer_links.c */
+void tier_start(world *w);
+tier_link *tier_link_of(world *w, uint32_t combiner);
+void tier_send(world *w, uint32_t combiner, message *what);
+void tier_written(world *w, const ticket *done, int32_t ok);
+void tier_settled(world *w);
+
+/* reducer_store.c */
+/* NULL: the present round */
+void store_course(world *w, const fedn__reducer_round *round);
+void store_commit(world *w, uint32_t model);
+/* Who was asked is recorded before they are told. */
+void store_orders(world *w);
+void store_receipt(world *w, uint32_t combiner, uint64_t seq, int32_t is_report);
+void store_restore(world *w);
+
+/* reducer_merge.c */
+void merge_round(world *w, uint32_t round);
+void merge_part(world *w, const fedn__reducer_action *action);
+void merge_finish(world *w, uint32_t round);
+
+#endif
