@@ -73,6 +73,9 @@ const fedn__property fedn__properties[] = {
     MILLIS("combiner.drain_ms", 0, 3600000, "5000", "how long a stop waits for calls in progress"),
     BYTES("combiner.max_model_bytes", 1, EXABYTE, "16G", "largest model that is taken"),
 
+    BYTES("combiner.max_spool_bytes", 0, EXABYTE, "0", "updates that are here at a time, in all; 0: as many as the disk takes"),
+    BYTES("combiner.checkpoint_bytes", 1, EXABYTE, "1G", "folded updates kept on disk, before the aggregate is written in their place"),
+
     STRING("reducer.listen", "0.0.0.0:12090", "address that combiners connect to; port 0 takes a free one"),
     STRING("reducer.http_listen", "0.0.0.0:8092", "address of the REST API; port 0 takes a free one"),
     NAME("reducer.network_id", "fedn-network", "name of the network"),

@@ -39,6 +39,8 @@ static fedn_status read_options(fedn_combiner *combiner, fedn_error *err)
     o->reconnect_max_ms = fedn__config_integer(c, "combiner.reconnect_max_ms");
     o->drain_ms = fedn__config_integer(c, "combiner.drain_ms");
     o->max_model_bytes = (uint64_t)fedn__config_integer(c, "combiner.max_model_bytes");
+    o->max_spool_bytes = (uint64_t)fedn__config_integer(c, "combiner.max_spool_bytes");
+    o->checkpoint_bytes = (uint64_t)fedn__config_integer(c, "combiner.checkpoint_bytes");
     combiner->log.level = fedn__log_level(fedn__config_string(c, "log.level"));
     if (!fedn__text_is_name(o->name, FEDN__LIMIT_ID_BYTES))
         return fedn__error(err, FEDN_ERR_INVALID,

@@ -39,16 +39,26 @@ static void on_retired(const char *key, void *user_data)
     fedn__combiner_service *service = user_data;
 
     fedn__shelf_forget(service->shelf, strtoull(key, NULL, 10));
+    const char *ids = strchr(key, ' ') + 1;
+    char id[FEDN__UUID_TEXT];
+    for (uint32_t i = 0; i < 2 && strlen(ids) >= FEDN__UUID_TEXT - 1; i++) {
+        memcpy(id, ids, FEDN__UUID_TEXT - 1);
+        id[FEDN__UUID_TEXT - 1] = 0;
+        fedn__combiner_checkpoint_remove(service, id);
+        ids += FEDN__UUID_TEXT - 1;
+    }
 }
 
 /* The journal begins anew: with `record`, or with none. What the last round kept goes after it. */
 static fedn_status begin_anew(fedn__combiner_service *service, const uint8_t *record,
                               uint64_t bytes)
 {
-    char retired[24];
+    char ids[2][FEDN__UUID_TEXT];
+    char retired[24 + 2 * FEDN__UUID_TEXT];
 
-    snprintf(retired, sizeof retired, "%llu",
-             (unsigned long long)fedn__shelf_retire(service->shelf));
+    fedn__combiner_checkpoint_end(service, ids);
+    snprintf(retired, sizeof retired, "%llu %s%s",
+             (unsigned long long)fedn__shelf_retire(service->shelf), ids[0], ids[1]);
     return fedn__journal_begin(service->journal, record, bytes, retired, on_retired, service);
 }
 
@@ -249,7 +259,9 @@ void fedn__combiner_write_update(fedn__combiner_service *service, const fedn__pa
     if (add_update(service, client) != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "update %s is not acknowledged: out of memory", client->update_id);
+    uint64_t bytes = fedn__blob_bytes(fedn__shelf_take(service->shelf, client->update_id));
     fedn__shelf_keep(service->shelf, client->update_id);
+    fedn__combiner_checkpoint(service, bytes);
 }
 
 void fedn__combiner_write_end(fedn__combiner_service *service)

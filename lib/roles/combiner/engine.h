@@ -143,6 +143,7 @@ typedef struct fedn__restored_client {
     const char *update_id; /* accepted; NULL: not yet */
     uint8_t digest[FEDN__DIGEST_BYTES];
     double num_examples;
+    int32_t folded;      /* the aggregate that is taken up has it */
     const char *base_id; /* of an asynchronous one: the model that it started from */
 } fedn__restored_client;
 

@@ -27,8 +27,8 @@ static fedn_status take_client(fedn__combiner_engine *engine, int64_t now_ms,
         engine->counts.pending++;
         return FEDN_OK;
     }
-    client->outcome = FEDN__OUTCOME_CHECKING;
-    engine->counts.checking++;
+    client->outcome = known->folded ? FEDN__OUTCOME_ACCEPTED : FEDN__OUTCOME_CHECKING;
+    ++*(known->folded ? &engine->counts.accepted : &engine->counts.checking);
     client->stored = 1;
     client->num_examples = known->num_examples;
     memcpy(client->digest, known->digest, sizeof client->digest);

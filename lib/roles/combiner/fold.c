@@ -6,6 +6,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/fs.h"
 #include <string.h>
 
 struct fedn__fold {
@@ -212,6 +213,38 @@ static fedn_status run_save(step *s, fedn_error *err)
     return rc;
 }
 
+static fedn_status run_checkpoint(step *s, fedn_error *err)
+{
+    const char *path = s->texts[TEXT_PATH];
+
+    if (!s->fold->aggregator)
+        return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
+    char *fresh = fedn__strf("%s.new", path);
+    fedn_status rc = fresh ? fedn__aggregator_save_file(s->fold->aggregator, fresh, err)
+                           : fedn__error_nomem(err);
+    if (rc == FEDN_OK)
+        rc = fedn__fs_move(fresh, path, 1, err);
+    fedn__free(fresh);
+    return rc;
+}
+
+static fedn_status run_resume(step *s, fedn_error *err)
+{
+    fedn__blob *blob = NULL;
+    fedn__source *partial = NULL;
+
+    if (!s->fold->aggregator)
+        return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
+    fedn_status rc = fedn__blob_from_file(s->texts[TEXT_PATH], &blob, err);
+    if (rc == FEDN_OK)
+        rc = fedn__source_open(blob, "npz", &partial, err);
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_merge_source(s->fold->aggregator, partial, err);
+    fedn__source_free(partial);
+    fedn__blob_unref(blob);
+    return rc;
+}
+
 static fedn_status run_reset(step *s, fedn_error *err)
 {
     (void)err;
@@ -258,10 +291,11 @@ fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *upd
     return FEDN_OK;
 }
 
-fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
-                            fedn__fold_fn fn, void *user_data)
+static fedn_status submit_file(fedn__fold *fold, fedn_status (*run)(step *, fedn_error *),
+                               const char *path, const char *partial_id, fedn__fold_fn fn,
+                               void *user_data)
 {
-    step *s = step_new(fold, run_save, partial_id);
+    step *s = step_new(fold, run, partial_id);
 
     if (!s)
         return FEDN_ERR_NOMEM;
@@ -272,6 +306,24 @@ fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *part
     }
     step_submit(s, fn, user_data);
     return FEDN_OK;
+}
+
+fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
+                            fedn__fold_fn fn, void *user_data)
+{
+    return submit_file(fold, run_save, path, partial_id, fn, user_data);
+}
+
+fedn_status fedn__fold_checkpoint(fedn__fold *fold, const char *path, const char *partial_id,
+                                  fedn__fold_fn fn, void *user_data)
+{
+    return submit_file(fold, run_checkpoint, path, partial_id, fn, user_data);
+}
+
+fedn_status fedn__fold_resume(fedn__fold *fold, const char *path, const char *partial_id,
+                              fedn__fold_fn fn, void *user_data)
+{
+    return submit_file(fold, run_resume, path, partial_id, fn, user_data);
 }
 
 fedn_status fedn__fold_reset(fedn__fold *fold)

@@ -34,6 +34,12 @@ fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *upd
                            void *user_data);
 fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
                             fedn__fold_fn fn, void *user_data);
+/* Writes the aggregate so far to the path, durably, and goes on with it; and goes on, after
+ * fedn__fold_begin(), with what was written. */
+fedn_status fedn__fold_checkpoint(fedn__fold *fold, const char *path, const char *partial_id,
+                                  fedn__fold_fn fn, void *user_data);
+fedn_status fedn__fold_resume(fedn__fold *fold, const char *path, const char *partial_id,
+                              fedn__fold_fn fn, void *user_data);
 /* Forget what was folded; nobody is told. */
 fedn_status fedn__fold_reset(fedn__fold *fold);
 

@@ -19,6 +19,7 @@ typedef struct replay {
     Fedn__Journal__V1__Record **accepted; /* in order */
     uint32_t count;
     uint32_t room;
+    uint32_t folded; /* of them, the first: they are in the checkpoint */
 } replay;
 
 static void replay_done(replay *r)
@@ -49,19 +50,27 @@ static fedn_status on_record(const uint8_t *packed, uint64_t bytes, void *user_d
                              fedn_error *err)
 {
     replay *r = user_data;
+    fedn__uuid uuid;
     Fedn__Journal__V1__Record *record =
         fedn__journal__v1__record__unpack(NULL, (size_t)bytes, packed);
     int32_t is_begin = record && record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_BEGIN;
     int32_t is_accept = record && record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_ACCEPT;
+    int32_t is_checkpoint = record &&
+                            record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_CHECKPOINT &&
+                            fedn__uuid_parse(record->checkpoint->partial_id, &uuid);
     fedn_status rc = FEDN_OK;
 
     if (is_begin && !r->begin && record->begin->round)
         r->begin = record;
     else if (is_accept && r->begin)
         rc = keep_accept(r, record);
+    else if (is_checkpoint && r->begin)
+        fedn__uuid_format(&uuid, r->service->checkpoint.durable_id);
     else
         rc = FEDN_ERR_FORMAT;
-    if (rc != FEDN_OK && record)
+    if (is_checkpoint)
+        r->folded = r->count;
+    if ((rc != FEDN_OK && record) || is_checkpoint)
         fedn__journal__v1__record__free_unpacked(record, NULL);
     return rc == FEDN_OK ? rc : fedn__error(err, rc, "a record of it makes no sense");
 }
@@ -90,9 +99,9 @@ static fedn_status adopt_update(fedn__combiner_service *service,
 /* One whose file is gone, which takes more than a crash, is asked for again. */
 static void adopt_updates(fedn__combiner_service *service, replay *r)
 {
-    uint32_t kept = 0;
+    uint32_t kept = r->folded;
 
-    for (uint32_t i = 0; i < r->count; i++) {
+    for (uint32_t i = r->folded; i < r->count; i++) {
         const Fedn__Journal__V1__Accept *accept = r->accepted[i]->accept;
         fedn_error err = {0};
         if (adopt_update(service, accept, &err) == FEDN_OK) {
@@ -147,6 +156,7 @@ static uint32_t list_clients(const replay *r, fedn__restored_client *list, fedn_
         list[count].update_id = a->update_id;
         list[count].num_examples = a->num_examples;
         list[count].base_id = a->model_id;
+        list[count].folded = i < r->folded;
         memcpy(list[count].digest, a->digest.data, FEDN__DIGEST_BYTES);
         client->update_id = a->update_id;
         count++;
@@ -203,6 +213,7 @@ static fedn_status take_up(fedn__combiner_service *service, replay *r, uint64_t 
                         (unsigned long long)cut);
     if (!r->begin)
         return FEDN_OK;
+    fedn__shelf_adopt_partial(service->shelf, service->checkpoint.durable_id);
     adopt_updates(service, r);
     adopt_models(service, r->begin->begin);
     rc = restore_engine(service, r, err);

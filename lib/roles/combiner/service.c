@@ -23,6 +23,17 @@ static void on_begun(const fedn__fold_result *result, const char *round_id, void
     fedn__combiner_service_drain(service);
 }
 
+static fedn_status resume_aggregate(fedn__combiner_service *service, const fedn__round_plan *plan)
+{
+    char *path = fedn__shelf_partial_path(service->shelf, service->checkpoint.durable_id);
+    fedn_status rc = path
+                         ? fedn__fold_resume(service->fold, path, plan->round_id, on_begun, service)
+                         : FEDN_ERR_NOMEM;
+
+    fedn__free(path);
+    return rc;
+}
+
 static void begin(fedn__combiner_service *service, int32_t resumed)
 {
     const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
@@ -36,6 +47,8 @@ static void begin(fedn__combiner_service *service, int32_t resumed)
     if (rc == FEDN_OK)
         rc = fedn__fold_begin(service->fold, plan->aggregator, plan->aggregator_kwargs,
                               plan->helper_type, global, plan->round_id, on_begun, service);
+    if (rc == FEDN_OK && resumed && service->checkpoint.durable_id[0])
+        rc = resume_aggregate(service, plan);
     if (rc != FEDN_OK)
         fedn__combiner_engine_begin_failed(service->engine, fedn__clock_ms(), plan->round_id,
                                            rc == FEDN_ERR_NOMEM ? "out of memory" : err.message);
@@ -241,7 +254,9 @@ static fedn_status find_model(void *user_data, fedn__call *call, const char *id,
 static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
 {
     const fedn__combiner_options *o = &service->options;
-    fedn__shelf_limits limits = {.max_uploads = o->max_uploads, .max_waiting = o->max_clients};
+    fedn__shelf_limits limits = {.max_uploads = o->max_uploads,
+                                 .max_waiting = o->max_clients,
+                                 .max_bytes = o->max_spool_bytes};
     fedn__combiner_settings settings = {.max_clients = o->max_clients,
                                         .liveness_ms = o->liveness_ms};
     fedn__uplink_options uplink = {.target = o->reducer,

@@ -31,6 +31,8 @@ typedef struct fedn__combiner_options {
     int64_t reconnect_max_ms;
     int64_t drain_ms;
     uint64_t max_model_bytes;
+    uint64_t max_spool_bytes;
+    uint64_t checkpoint_bytes;
 } fedn__combiner_options;
 
 /* A call that the engine knows by its address: a task stream, or an announcement to be answered. */
@@ -49,6 +51,14 @@ typedef struct fedn__pacer {
     int32_t dirty;
 } fedn__pacer;
 
+/* The aggregate on disk in the midst of a round. */
+typedef struct fedn__checkpoint {
+    int32_t running;
+    char id[FEDN__UUID_TEXT];         /* being written, or the last that was */
+    char durable_id[FEDN__UUID_TEXT]; /* the journal has it; "": none */
+    uint64_t retired;                 /* updates in it, see fedn__shelf_retire() */
+} fedn__checkpoint;
+
 typedef struct fedn__combiner_service {
     fedn__combiner_options options;
     const fedn__log *log;
@@ -58,6 +68,7 @@ typedef struct fedn__combiner_service {
     fedn__server *server;
     fedn__shelf *shelf;
     fedn__journal *journal;
+    fedn__checkpoint checkpoint;
     fedn__fold *fold;
     fedn__uplink *uplink;
     fedn__records *records;
@@ -119,6 +130,13 @@ fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__bl
                                        fedn_error *err);
 void fedn__combiner_write_update(fedn__combiner_service *service, const fedn__participant *client);
 void fedn__combiner_write_end(fedn__combiner_service *service);
+
+/* checkpoint.c: after an update of this size was kept. At the round's end the files of these ids
+ * ("": none) go once the journal has forgotten them. */
+void fedn__combiner_checkpoint(fedn__combiner_service *service, uint64_t update_bytes);
+void fedn__combiner_checkpoint_end(fedn__combiner_service *service,
+                                   char ret_ids[2][FEDN__UUID_TEXT]);
+void fedn__combiner_checkpoint_remove(fedn__combiner_service *service, const char *id);
 
 /* models.c: models that move between the tiers. */
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);

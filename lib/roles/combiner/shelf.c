@@ -100,6 +100,7 @@ static void forget(fedn__shelf *shelf, fedn__shelf_update *u)
         end_waiting(shelf, u);
     else if (u->state == UPDATE_RECEIVING)
         shelf->receiving--;
+    shelf->bytes -= u->bytes;
     fedn__map_remove(&shelf->updates, u->id);
     update_free(u);
 }
@@ -146,6 +147,8 @@ static void receive_again(fedn__shelf *shelf, fedn__shelf_update *u)
     if (u->in_file)
         unlink(u->path);
     u->in_file = 0;
+    shelf->bytes -= u->bytes;
+    u->bytes = 0;
     u->blob = fedn__blob_unref(u->blob);
     u->state = UPDATE_RECEIVING;
     shelf->receiving++;
@@ -166,6 +169,8 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
         rc = fedn__error(err, FEDN_ERR_UNAVAILABLE,
                          "combiner.max_uploads %u uploads are in progress: try again",
                          (unsigned)shelf->limits.max_uploads);
+    if (rc == FEDN_OK)
+        rc = fedn__shelf_has_room(shelf, err);
     if (rc != FEDN_OK)
         return rc;
     if (u && u->kept)
@@ -198,6 +203,8 @@ static void complete(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob
 {
     shelf->receiving--;
     u->blob = fedn__blob_ref(blob);
+    u->bytes = fedn__blob_bytes(blob);
+    shelf->bytes += u->bytes;
     u->in_file = fedn__blob_fd(blob) >= 0;
     begin_waiting(shelf, u);
     /* updates that were never announced do not fill memory and disk */
@@ -234,6 +241,8 @@ fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owne
         rc = check_known(u, owner, err);
     if (rc == FEDN_OK && u && u->kept)
         return fedn__shelf_stored_again(shelf, u, blob, err);
+    if (rc == FEDN_OK)
+        rc = fedn__shelf_has_room(shelf, err);
     if (rc == FEDN_OK && u && u->state == UPDATE_RECEIVING)
         rc = fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
     if (rc == FEDN_OK && !u)

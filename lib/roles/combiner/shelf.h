@@ -12,6 +12,7 @@ typedef struct fedn__shelf fedn__shelf;
 typedef struct fedn__shelf_limits {
     uint32_t max_uploads; /* in progress */
     uint32_t max_waiting; /* complete, not announced yet */
+    uint64_t max_bytes;   /* of all updates together; 0: as many as the disk takes */
 } fedn__shelf_limits;
 
 /* Makes the directory and locks it against other processes. What an earlier process left is there
@@ -22,8 +23,8 @@ void fedn__shelf_close(fedn__shelf *shelf);
 
 /* A client begins to upload an update: where to. `owner` is who calls; "" if it did not say. An
  * upload of the same owner under the same id gives way. FEDN_ERR_DENIED: the id is somebody else's;
- * FEDN_ERR_STATE: it is being folded; FEDN_ERR_UNAVAILABLE: too many uploads. Caller frees the
- * path. */
+ * FEDN_ERR_STATE: it is being folded; FEDN_ERR_UNAVAILABLE: too many uploads, or bytes of them.
+ * Caller frees the path. */
 fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *owner,
                                char **ret_path, fedn_error *err);
 /* The upload is complete in `blob`, or nothing of it is left (NULL). */
@@ -52,6 +53,8 @@ void fedn__shelf_drop(fedn__shelf *shelf, const char *id);
 /* The round of those that are kept is over: they go with fedn__shelf_forget() of what this returns.
  */
 uint64_t fedn__shelf_retire(fedn__shelf *shelf);
+/* Of those that are kept and not retired. */
+uint64_t fedn__shelf_kept_bytes(const fedn__shelf *shelf);
 void fedn__shelf_forget(fedn__shelf *shelf, uint64_t retired);
 
 /* What an earlier process kept is kept again, an update as if it had passed the check. `blob` NULL:
@@ -60,6 +63,7 @@ fedn_status fedn__shelf_adopt(fedn__shelf *shelf, const char *id, const char *ow
                               fedn__blob *blob, fedn_error *err);
 fedn_status fedn__shelf_adopt_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
                                     const uint8_t digest[FEDN__DIGEST_BYTES], fedn_error *err);
+void fedn__shelf_adopt_partial(fedn__shelf *shelf, const char *id);
 /* Removes every file that nobody knows of. */
 fedn_status fedn__shelf_sweep(fedn__shelf *shelf, fedn_error *err);
 

@@ -9,10 +9,27 @@
 #include "core/text.h"
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define AGAIN ".again" /* behind the id: a file that is only compared */
+
+fedn_status fedn__shelf_has_room(const fedn__shelf *shelf, fedn_error *err)
+{
+    if (shelf->limits.max_bytes == 0 || shelf->bytes < shelf->limits.max_bytes)
+        return FEDN_OK;
+    return fedn__error(err, FEDN_ERR_UNAVAILABLE,
+                       "combiner.max_spool_bytes: updates of %llu bytes are here, %llu may be: try "
+                       "again later",
+                       (unsigned long long)shelf->bytes,
+                       (unsigned long long)shelf->limits.max_bytes);
+}
+
+uint64_t fedn__shelf_kept_bytes(const fedn__shelf *shelf)
+{
+    return shelf->kept_bytes;
+}
 
 void fedn__shelf_keep(fedn__shelf *shelf, const char *id)
 {
@@ -20,8 +37,10 @@ void fedn__shelf_keep(fedn__shelf *shelf, const char *id)
 
     if (!u || u->state != UPDATE_FOLDING)
         return;
-    if (!u->kept)
+    if (!u->kept) {
         u->epoch = shelf->epoch;
+        shelf->kept_bytes += u->bytes;
+    }
     u->kept = 1;
     u->state = UPDATE_KEPT;
     u->blob = fedn__blob_unref(u->blob);
@@ -29,6 +48,7 @@ void fedn__shelf_keep(fedn__shelf *shelf, const char *id)
 
 uint64_t fedn__shelf_retire(fedn__shelf *shelf)
 {
+    shelf->kept_bytes = 0;
     return shelf->epoch++;
 }
 
@@ -113,6 +133,9 @@ fedn_status fedn__shelf_adopt(fedn__shelf *shelf, const char *id, const char *ow
     }
     shelf->receiving--;
     u->in_file = fedn__blob_fd(u->blob) >= 0;
+    u->bytes = fedn__blob_bytes(u->blob);
+    shelf->bytes += u->bytes;
+    shelf->kept_bytes += u->bytes;
     u->kept = 1;
     u->epoch = shelf->epoch;
     u->state = UPDATE_FOLDING; /* it is, first of all */
@@ -138,8 +161,15 @@ fedn_status fedn__shelf_adopt_model(fedn__shelf *shelf, const char *id, fedn__bl
     return rc;
 }
 
+void fedn__shelf_adopt_partial(fedn__shelf *shelf, const char *id)
+{
+    snprintf(shelf->partial_id, sizeof shelf->partial_id, "%s", id);
+}
+
 static int32_t is_known(const fedn__shelf *shelf, uint32_t dir, const char *name)
 {
+    if (dir == PARTIALS_DIR)
+        return strcmp(shelf->partial_id, name) == 0;
     if (dir == UPDATES_DIR)
         return fedn__map_get(&shelf->updates, name) != NULL;
     for (uint32_t i = 0; dir == MODELS_DIR && i < MODELS_ROOM; i++)

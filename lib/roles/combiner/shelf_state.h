@@ -22,6 +22,7 @@ typedef struct fedn__shelf_update {
     fedn__blob *blob; /* NULL while it is being received */
     int32_t state;
     int32_t in_file;
+    uint64_t bytes;          /* once it is complete */
     int32_t kept;            /* as long as its round */
     uint64_t epoch;          /* of its round, counted by retiring */
     int32_t receiving_again; /* while it is kept: only to be compared */
@@ -45,6 +46,9 @@ struct fedn__shelf {
     uint32_t receiving;
     uint32_t waiting;
     uint64_t epoch;
+    uint64_t bytes;                   /* of all updates that are complete */
+    uint64_t kept_bytes;              /* of those that are kept and not retired */
+    char partial_id[FEDN__UUID_TEXT]; /* one of before that the sweep leaves; "": none */
     uint32_t models_kept;
     fedn__shelf_model_entry models[MODELS_ROOM]; /* used last first */
 };
@@ -54,6 +58,8 @@ enum { UPDATES_DIR, MODELS_DIR, PARTIALS_DIR };
 /* Makes an entry that is being received. */
 fedn_status fedn__shelf_add_update(fedn__shelf *shelf, const char *id, const char *owner,
                                    fedn_error *err);
+/* FEDN_ERR_UNAVAILABLE: limits.max_bytes are used up. */
+fedn_status fedn__shelf_has_room(const fedn__shelf *shelf, fedn_error *err);
 /* With its file. */
 void fedn__shelf_discard(fedn__shelf *shelf, fedn__shelf_update *u);
 /* shelf_keep.c: one that is kept comes once more, and has come (`blob` NULL: has not). */

@@ -192,6 +192,29 @@ static void a_model_that_is_not_what_it_was_is_not_adopted(void **state)
     rig_done(&r);
 }
 
+static void a_full_quota_refuses_until_there_is_room(void **state)
+{
+    static const fedn__shelf_limits few = {.max_uploads = 1, .max_waiting = 2, .max_bytes = 6};
+    rig r = {.dir = test_scratch()};
+    fedn_error err;
+    char *path = NULL;
+
+    (void)state;
+    assert_ok(fedn__shelf_open(r.dir, &few, &r.shelf, &err), &err);
+    upload(&r, "update");
+    assert_fails(fedn__shelf_accept(r.shelf, MODEL, "bob", &path, &err), FEDN_ERR_UNAVAILABLE, &err,
+                 "combiner.max_spool_bytes 6");
+    fold_and_keep(&r);
+    assert_fails(fedn__shelf_accept(r.shelf, MODEL, "bob", &path, &err), FEDN_ERR_UNAVAILABLE, &err,
+                 "combiner.max_spool_bytes");
+    assert_int_equal(fedn__shelf_kept_bytes(r.shelf), 6);
+    fedn__shelf_forget(r.shelf, fedn__shelf_retire(r.shelf));
+    assert_int_equal(fedn__shelf_kept_bytes(r.shelf), 0);
+    assert_ok(fedn__shelf_accept(r.shelf, MODEL, "bob", &path, &err), &err);
+    fedn__free(path);
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +223,7 @@ int main(void)
         cmocka_unit_test(one_that_comes_again_is_compared_and_changes_nothing),
         cmocka_unit_test(another_client_does_not_send_it_again),
         cmocka_unit_test(a_restart_keeps_what_is_adopted_and_sweeps_the_rest),
+        cmocka_unit_test(a_full_quota_refuses_until_there_is_room),
         cmocka_unit_test(a_model_that_is_not_what_it_was_is_not_adopted),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
