@@ -213,20 +213,19 @@ fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, u
     return FEDN_OK;
 }
 
-static fedn_status read_digest(const fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES],
-                               fedn_error *err)
+fedn_status fedn__blob_start_digest(const fedn__blob *blob, uint64_t bytes,
+                                    uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err)
 {
     const uint64_t most = FEDN__MIB / 4;
     fedn__digest *sums = fedn__digest_new();
     uint8_t *block = fedn__alloc(most);
     fedn_status rc = sums && block ? FEDN_OK : fedn__error_nomem(err);
 
-    for (uint64_t at = 0; rc == FEDN_OK && at < blob->bytes; at += most) {
-        uint64_t left = blob->bytes - at;
-        uint64_t bytes = left < most ? left : most;
-        rc = fedn__blob_read(blob, at, block, bytes, err);
+    for (uint64_t at = 0; rc == FEDN_OK && at < bytes; at += most) {
+        uint64_t run = bytes - at < most ? bytes - at : most;
+        rc = fedn__blob_read(blob, at, block, run, err);
         if (rc == FEDN_OK)
-            fedn__digest_add(sums, block, bytes);
+            fedn__digest_add(sums, block, run);
     }
     if (rc == FEDN_OK)
         fedn__digest_value(sums, ret);
@@ -243,11 +242,20 @@ fedn_status fedn__blob_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES],
     if (!blob->digest_known && blob->fd < 0)
         fedn__digest_of(blob->memory, blob->bytes, blob->digest);
     else if (!blob->digest_known)
-        rc = read_digest(blob, blob->digest, err);
+        rc = fedn__blob_start_digest(blob, blob->bytes, blob->digest, err);
     blob->digest_known = rc == FEDN_OK;
     memcpy(ret, blob->digest, FEDN__DIGEST_BYTES);
     pthread_mutex_unlock(&blob->digest_mutex);
     return rc;
+}
+
+int32_t fedn__blob_known_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES])
+{
+    pthread_mutex_lock(&blob->digest_mutex);
+    int32_t known = blob->digest_known;
+    memcpy(ret, blob->digest, FEDN__DIGEST_BYTES);
+    pthread_mutex_unlock(&blob->digest_mutex);
+    return known;
 }
 
 void fedn__blob_set_digest(fedn__blob *blob, const uint8_t digest[FEDN__DIGEST_BYTES])

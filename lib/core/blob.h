@@ -39,6 +39,11 @@ fedn_status fedn__blob_read(const fedn__blob *blob, uint64_t offset, void *to, u
 
 /* XXH3-128 of the bytes. What is not known yet is read, once, without mapping it. Any thread. */
 fedn_status fedn__blob_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);
+/* 1 if it is known already. */
+int32_t fedn__blob_known_digest(fedn__blob *blob, uint8_t ret[FEDN__DIGEST_BYTES]);
+/* Of its first `bytes`, which are read. */
+fedn_status fedn__blob_start_digest(const fedn__blob *blob, uint64_t bytes,
+                                    uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);
 /* Whoever wrote the bytes knows it already. Before the blob is shared. */
 void fedn__blob_set_digest(fedn__blob *blob, const uint8_t digest[FEDN__DIGEST_BYTES]);
 

@@ -38,6 +38,8 @@
 #define FEDN__LIMIT_TURN_FAST      (512 * FEDN__KIB) /* what a fast one moves in an interval */
 #define FEDN__LIMIT_TURN_MS        50                /* such an interval */
 #define FEDN__LIMIT_STALL_MS       600000            /* a model transfer that does not move */
+#define FEDN__LIMIT_PART_MS        3600000           /* what came of a model, kept to go on with */
+#define FEDN__LIMIT_PARTS          16                /* of them in one directory */
 
 /* texts from peers */
 #define FEDN__LIMIT_NAME_BYTES 255  /* names of clients, combiners, sessions, metrics */

@@ -123,7 +123,7 @@ static void check_freed(fedn__channel *channel)
 {
     fedn__loop *loop = channel->loop;
 
-    if (!channel->freed || channel->calls)
+    if (!channel->freed || channel->calls || channel->holds)
         return;
     release(channel);
     fedn__loop_release(loop);
@@ -188,6 +188,17 @@ void fedn__dialled_close(fedn__dialled *call)
     grpc_metadata_array_destroy(&call->trailing);
     grpc_slice_unref(call->details);
     grpc_call_unref(call->grpc);
+    check_freed(channel);
+}
+
+void fedn__channel_hold(fedn__channel *channel)
+{
+    channel->holds++;
+}
+
+void fedn__channel_release(fedn__channel *channel)
+{
+    channel->holds--;
     check_freed(channel);
 }
 

@@ -19,6 +19,9 @@ static const struct {
     [FEDN__CHUNK_RESPONSE] = {1, 2, 3, "ModelResponse"},
 };
 
+/* Of either kind, and unknown to FEDn. */
+enum { RESUMABLE = 100, OFFSET = 101, DIGEST = 102 };
+
 typedef struct field_walk {
     const fedn__piece *pieces;
     uint64_t count;
@@ -73,20 +76,34 @@ static int32_t skip(field_walk *walk, uint64_t bytes)
     return 1;
 }
 
-static int32_t get_id(field_walk *walk, uint64_t bytes, fedn__chunk *chunk)
+static void copy_out(field_walk *walk, uint64_t bytes, void *to)
 {
     uint64_t done = 0;
     const uint8_t *from = NULL;
 
-    if (bytes > FEDN__LIMIT_ID_BYTES || bytes > walk->left)
-        return 0;
     while (done < bytes) {
         uint64_t run = stretch(walk, bytes - done, &from);
-        memcpy(chunk->id + done, from, run);
+        memcpy((uint8_t *)to + done, from, run);
         done += run;
     }
+}
+
+static int32_t get_id(field_walk *walk, uint64_t bytes, fedn__chunk *chunk)
+{
+    if (bytes > FEDN__LIMIT_ID_BYTES || bytes > walk->left)
+        return 0;
+    copy_out(walk, bytes, chunk->id);
     chunk->id[bytes] = 0;
     return fedn__text_is_utf8(chunk->id, bytes);
+}
+
+static int32_t get_digest(field_walk *walk, uint64_t bytes, fedn__chunk *chunk)
+{
+    if (bytes != FEDN__DIGEST_BYTES || bytes > walk->left)
+        return 0;
+    copy_out(walk, bytes, chunk->digest);
+    chunk->has_digest = 1;
+    return 1;
 }
 
 /* The last data field counts, as protobuf has it. */
@@ -105,37 +122,58 @@ static int32_t get_data(field_walk *walk, uint64_t bytes, fedn__piece *scratch, 
     return 1;
 }
 
+static int32_t get_number(int32_t kind, field_walk *walk, uint32_t field, fedn__chunk *chunk)
+{
+    uint64_t value = 0;
+
+    if (!get_varint(walk, &value))
+        return 0;
+    if (field == kinds[kind].status)
+        chunk->status = value > INT32_MAX ? -1 : (int32_t)value;
+    else if (field == RESUMABLE)
+        chunk->resumable = value != 0;
+    else if (field == OFFSET)
+        chunk->offset = value;
+    return 1;
+}
+
+static int32_t get_bytes(int32_t kind, field_walk *walk, uint32_t field, fedn__piece *scratch,
+                         fedn__chunk *chunk)
+{
+    uint64_t bytes = 0;
+
+    if (!get_varint(walk, &bytes))
+        return 0;
+    if (field == kinds[kind].data)
+        return get_data(walk, bytes, scratch, chunk);
+    if (field == kinds[kind].id)
+        return get_id(walk, bytes, chunk);
+    if (field == DIGEST)
+        return get_digest(walk, bytes, chunk);
+    return skip(walk, bytes);
+}
+
 static int32_t get_field(int32_t kind, field_walk *walk, fedn__piece *scratch, fedn__chunk *chunk)
 {
     uint64_t key = 0;
-    uint64_t value = 0;
 
     if (!get_varint(walk, &key) || key >> 3 == 0 || key >> 32)
         return 0;
     uint32_t field = (uint32_t)(key >> 3);
     uint32_t wire = (uint32_t)(key & 7);
-    int32_t prefixed = field == kinds[kind].data || field == kinds[kind].id;
-    if ((prefixed && wire != 2) || (field == kinds[kind].status && wire != 0))
+    int32_t prefixed = field == kinds[kind].data || field == kinds[kind].id || field == DIGEST;
+    int32_t numeric = field == kinds[kind].status || field == RESUMABLE || field == OFFSET;
+    if ((prefixed && wire != 2) || (numeric && wire != 0))
         return 0;
     switch (wire) {
     case 0:
-        if (!get_varint(walk, &value))
-            return 0;
-        if (field == kinds[kind].status)
-            chunk->status = value > INT32_MAX ? -1 : (int32_t)value;
-        return 1;
+        return get_number(kind, walk, field, chunk);
     case 1:
         return skip(walk, 8);
     case 5:
         return skip(walk, 4);
     case 2:
-        if (!get_varint(walk, &value))
-            return 0;
-        if (field == kinds[kind].data)
-            return get_data(walk, value, scratch, chunk);
-        if (field == kinds[kind].id)
-            return get_id(walk, value, chunk);
-        return skip(walk, value);
+        return get_bytes(kind, walk, field, scratch, chunk);
     default:
         return 0;
     }
@@ -175,27 +213,45 @@ static uint8_t *put_text(uint8_t *at, uint32_t field, const char *text)
     return at + bytes;
 }
 
-uint64_t fedn__chunk_head(int32_t kind, const char *id, const char *client_id, int32_t status,
-                          uint64_t data_bytes, uint8_t head[FEDN__CHUNK_HEAD_BYTES])
+static uint8_t *put_number(uint8_t *at, uint32_t field, uint64_t value)
+{
+    if (value == 0)
+        return at;
+    at = put_varint(at, (uint64_t)field << 3);
+    return put_varint(at, value);
+}
+
+static uint8_t *put_sender(uint8_t *at, const char *client_id)
 {
     uint8_t sender[FEDN__CHUNK_HEAD_BYTES / 2];
+    uint8_t *end = sender;
+
+    end = put_number(end, 1, FEDN__ROLE__CLIENT);
+    end = put_text(end, 3, client_id);
+    size_t bytes = (size_t)(end - sender);
+    at = put_varint(at, 1 << 3 | 2);
+    at = put_varint(at, bytes);
+    memcpy(at, sender, bytes);
+    return at + bytes;
+}
+
+uint64_t fedn__chunk_head(int32_t kind, const fedn__chunk_words *words, uint64_t data_bytes,
+                          uint8_t head[FEDN__CHUNK_HEAD_BYTES])
+{
     uint8_t *at = head;
 
-    if (client_id && kind == FEDN__CHUNK_REQUEST) {
-        uint8_t *end = sender;
-        end = put_varint(end, 1 << 3); /* role */
-        end = put_varint(end, FEDN__ROLE__CLIENT);
-        end = put_text(end, 3, client_id);
-        size_t bytes = (size_t)(end - sender);
-        at = put_varint(at, 1 << 3 | 2);
-        at = put_varint(at, bytes);
-        memcpy(at, sender, bytes);
-        at += bytes;
-    }
-    at = put_text(at, kinds[kind].id, id);
-    if (status) {
-        at = put_varint(at, (uint64_t)kinds[kind].status << 3);
-        at = put_varint(at, (uint64_t)status);
+    if (words->client_id && kind == FEDN__CHUNK_REQUEST)
+        at = put_sender(at, words->client_id);
+    at = put_text(at, kinds[kind].id, words->id);
+    at = put_number(at, kinds[kind].status, (uint64_t)words->status);
+    if (kind == FEDN__CHUNK_REQUEST)
+        at = put_number(at, RESUMABLE, words->resumable != 0);
+    at = put_number(at, OFFSET, words->offset);
+    if (words->digest) {
+        at = put_varint(at, DIGEST << 3 | 2);
+        at = put_varint(at, FEDN__DIGEST_BYTES);
+        memcpy(at, words->digest, FEDN__DIGEST_BYTES);
+        at += FEDN__DIGEST_BYTES;
     }
     if (data_bytes) {
         at = put_varint(at, (uint64_t)kinds[kind].data << 3 | 2);

@@ -34,10 +34,19 @@ static void on_sent(fedn__stream *stream, void *user_data)
 
 static fedn_status send_chunk(fedn__transfer *transfer, int32_t status, uint64_t bytes)
 {
+    uint8_t digest[FEDN__DIGEST_BYTES];
     uint8_t head[FEDN__CHUNK_HEAD_BYTES];
-    uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_REQUEST, transfer->id, transfer->client_id,
-                                           status, bytes, head);
+    fedn__chunk_words words = {
+        .id = transfer->id, .client_id = transfer->client_id, .status = status};
 
+    if (!transfer->begun) {
+        words.resumable = 1;
+        words.offset = transfer->offset;
+    }
+    transfer->begun = 1;
+    if (status == FEDN__MODEL_STATUS__OK && fedn__blob_known_digest(transfer->blob, digest))
+        words.digest = digest;
+    uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_REQUEST, &words, bytes, head);
     return fedn__stream_send_blob(transfer->stream, head, head_bytes, transfer->blob,
                                   transfer->bytes, bytes, bytes ? on_sent : NULL, transfer);
 }
@@ -88,29 +97,39 @@ static void on_answer(fedn__stream *stream, const ProtobufCMessage *message, voi
     fedn__transfer_fail(transfer, FEDN_ERR_PROTOCOL, &err);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): a model, its place and who hears of it */
-fedn_status fedn__transfer_upload(fedn__channel *channel, const char *id, const char *client_id,
-                                  fedn__blob *blob, fedn__transfer_fn fn, void *user_data,
-                                  fedn__transfer **ret, fedn_error *err)
+static fedn_status begin(fedn__transfer *transfer, fedn_error *err)
 {
     static const fedn__stream_events events = {.message = on_answer,
                                                .closed = fedn__transfer_closed};
+
+    fedn_status rc = fedn__channel_stream(transfer->channel, "/fedn.ModelService/Upload", NULL,
+                                          &fedn__model_response__descriptor, &events, transfer,
+                                          &transfer->stream, err);
+    if (rc < 0)
+        return rc;
+    transfer->bytes = transfer->offset;
+    transfer->forgotten = transfer->offset;
+    go_on(transfer);
+    return FEDN_OK;
+}
+
+fedn_status fedn__transfer_upload(fedn__channel *channel, fedn__pool *pool,
+                                  const fedn__sending *what, fedn__transfer_fn fn, void *user_data,
+                                  fedn__transfer **ret, fedn_error *err)
+{
     fedn__transfer *transfer = NULL;
 
     *ret = NULL;
-    fedn_status rc = fedn__transfer_new(fedn__channel_loop(channel), id, client_id, fn, user_data,
-                                        &transfer, err);
+    fedn_status rc =
+        fedn__transfer_new(channel, pool, what->id, what->client_id, fn, user_data, &transfer, err);
     if (rc < 0)
         return rc;
-    transfer->blob = fedn__blob_ref(blob);
-    rc = fedn__channel_stream(channel, "/fedn.ModelService/Upload", NULL,
-                              &fedn__model_response__descriptor, &events, transfer,
-                              &transfer->stream, err);
-    if (rc < 0) {
+    transfer->blob = fedn__blob_ref(what->blob);
+    transfer->begin = begin;
+    rc = what->resume ? fedn__transfer_ask_held(transfer, err) : begin(transfer, err);
+    if (rc < 0)
         fedn__transfer_release(transfer);
-        return rc;
-    }
-    *ret = transfer;
-    go_on(transfer);
-    return FEDN_OK;
+    else
+        *ret = transfer;
+    return rc;
 }

@@ -25,7 +25,8 @@ struct fedn__channel {
     grpc_metadata *metadata; /* sent with every call */
     uint64_t metadata_count;
     fedn__dialled *calls;
-    int32_t freed; /* goes with its last call */
+    uint64_t holds;
+    int32_t freed; /* goes with its last call and hold */
 };
 
 /* FEDN_ERR_STATE when the channel has been freed. timeout_ms 0: none. */
@@ -38,5 +39,8 @@ void fedn__dialled_close(fedn__dialled *call);
 /* Inside a raw event: the message becomes the caller's. */
 void fedn__stream_take(fedn__stream *stream, fedn__block *ret);
 fedn__loop *fedn__channel_loop(const fedn__channel *channel);
+/* Whoever will make another call on it later: a channel that was freed meanwhile refuses that. */
+void fedn__channel_hold(fedn__channel *channel);
+void fedn__channel_release(fedn__channel *channel);
 
 #endif

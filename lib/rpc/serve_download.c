@@ -10,6 +10,7 @@
 #include "rpc/transferring.h"
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #define WINDOW_BYTES (8 * FEDN__MIB)
 
@@ -21,7 +22,11 @@ typedef struct download {
     fedn__blob *blob;
     const uint8_t *data;
     uint64_t bytes;
+    uint64_t from; /* the peer has what comes before */
     uint64_t offset;
+    int32_t resumable; /* the peer knows offsets and digests */
+    uint8_t digest[FEDN__DIGEST_BYTES];
+    fedn_status looked;
     uint64_t present; /* what the worker has made present */
     uint32_t ahead;
     int32_t ended;
@@ -61,6 +66,46 @@ static void check_gone(download *down)
     (void)fedn__blob_unref(down->blob);
     fedn__free(down);
     fedn__server_release(server);
+}
+
+/* On a worker: whether what the peer has is the start of the model. */
+static void compare(fedn__work *work)
+{
+    download *down = FEDN__OWNER(work, download, work);
+    uint8_t start[FEDN__DIGEST_BYTES];
+
+    down->looked = fedn__blob_start_digest(down->blob, down->from, start, NULL);
+    if (down->looked == FEDN_OK && memcmp(start, down->digest, sizeof start) != 0)
+        down->looked = FEDN_ERR_NOT_FOUND;
+    if (down->looked == FEDN_OK) /* it stays with the blob */
+        down->looked = fedn__blob_digest(down->blob, start, NULL);
+}
+
+static void compared(fedn__work *work)
+{
+    download *down = FEDN__OWNER(work, download, work);
+
+    down->busy = 0;
+    if (down->looked < 0)
+        down->from = 0;
+    down->offset = down->from;
+    if (down->present < down->from)
+        down->present = down->from;
+    if (down->call)
+        go_on(down);
+    check_gone(down);
+}
+
+static void begin(download *down)
+{
+    if (down->from == 0) {
+        go_on(down);
+        return;
+    }
+    down->busy = 1;
+    down->work.work = compare;
+    down->work.done = compared;
+    fedn__work_submit(&down->work, down->host->loop, down->host->pool, NULL);
 }
 
 static void make_present(fedn__work *work)
@@ -105,6 +150,23 @@ static void on_sent(fedn__call *call, void *user_data)
     go_on(down);
 }
 
+/* The last message. */
+static void end(download *down)
+{
+    Fedn__ModelResponse message = FEDN__MODEL_RESPONSE__INIT;
+
+    down->ended = 1;
+    message.id = down->id;
+    message.status = FEDN__MODEL_STATUS__OK;
+    if (down->from == down->bytes)
+        message.offset = down->from; /* there was none before it */
+    if (down->resumable && fedn__blob_known_digest(down->blob, down->digest)) {
+        message.digest.data = down->digest;
+        message.digest.len = sizeof down->digest;
+    }
+    finish(down->call, fedn__call_send(down->call, &message.base));
+}
+
 static void go_on(download *down)
 {
     uint8_t head[FEDN__CHUNK_HEAD_BYTES];
@@ -114,8 +176,10 @@ static void go_on(download *down)
         uint64_t bytes = left < FEDN__LIMIT_CHUNK_BYTES ? left : FEDN__LIMIT_CHUNK_BYTES;
         if (down->offset + bytes > down->present)
             break;
-        uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_RESPONSE, down->id, NULL,
-                                               FEDN__MODEL_STATUS__IN_PROGRESS, bytes, head);
+        const fedn__chunk_words words = {.id = down->id,
+                                         .status = FEDN__MODEL_STATUS__IN_PROGRESS,
+                                         .offset = down->offset == down->from ? down->from : 0};
+        uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_RESPONSE, &words, bytes, head);
         fedn_status rc = fedn__call_send_blob(down->call, head, head_bytes, down->blob,
                                               down->offset, bytes, on_sent, down);
         if (rc < 0) {
@@ -126,10 +190,8 @@ static void go_on(download *down)
         down->ahead++;
     }
     look_ahead(down);
-    if (down->offset == down->bytes && !down->ended) {
-        down->ended = 1;
-        finish(down->call, send_short(down->call, down->id, FEDN__MODEL_STATUS__OK));
-    }
+    if (down->offset == down->bytes && !down->ended)
+        end(down);
 }
 
 static void on_closed(fedn__call *call, int32_t cancelled, void *user_data)
@@ -186,14 +248,31 @@ static fedn_status new_download(fedn__transfer_host *host, fedn__call *call, con
     return FEDN_OK;
 }
 
-static void send_model(fedn__transfer_host *host, fedn__call *call, const char *id,
-                       fedn__blob *blob)
+/* What the peer says it has already. */
+static fedn_status take_offset(download *down, const Fedn__ModelRequest *request, fedn_error *err)
+{
+    down->resumable = request->resumable;
+    if (request->offset > 0 && request->digest.len != sizeof down->digest)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "a download that goes on at byte %llu needs the digest of what comes "
+                           "before, of %d bytes and not %llu",
+                           (unsigned long long)request->offset, FEDN__DIGEST_BYTES,
+                           (unsigned long long)request->digest.len);
+    if (request->offset == 0 || request->offset > down->bytes)
+        return FEDN_OK; /* another content, then: it begins anew */
+    down->from = request->offset;
+    memcpy(down->digest, request->digest.data, sizeof down->digest);
+    return FEDN_OK;
+}
+
+static void send_model(fedn__transfer_host *host, fedn__call *call,
+                       const Fedn__ModelRequest *request, fedn__blob *blob)
 {
     static const fedn__call_events events = {.closed = on_closed};
     download *down = NULL;
     fedn_error err;
 
-    fedn_status rc = new_download(host, call, id, blob, &down, &err);
+    fedn_status rc = new_download(host, call, request->id, blob, &down, &err);
     if (rc < 0) {
         (void)fedn__blob_unref(blob);
         fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
@@ -202,13 +281,18 @@ static void send_model(fedn__transfer_host *host, fedn__call *call, const char *
     assert(down);
     fedn__server_hold(down->server);
     fedn__call_set_events(call, &events, down);
-    go_on(down);
+    rc = take_offset(down, request, &err);
+    if (rc == FEDN_OK)
+        begin(down);
+    else
+        fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
 }
 
 void fedn__download_open(void *service, fedn__call *call, const ProtobufCMessage *request)
 {
     fedn__transfer_host *host = service;
-    const char *asked = ((const Fedn__ModelRequest *)request)->id;
+    const Fedn__ModelRequest *what = (const Fedn__ModelRequest *)request;
+    const char *asked = what->id;
     fedn__blob *blob = NULL;
     fedn_status rc = FEDN_ERR_NOT_FOUND;
     char id[FEDN__UUID_TEXT];
@@ -229,6 +313,6 @@ void fedn__download_open(void *service, fedn__call *call, const ProtobufCMessage
     } else if (rc < 0) {
         fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
     } else {
-        send_model(host, call, asked, blob);
+        send_model(host, call, what, blob);
     }
 }

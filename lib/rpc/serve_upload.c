@@ -23,6 +23,7 @@ struct fedn__upload {
     fedn__spool spool;
     int32_t spooling; /* its `over` is still to come */
     int32_t accepted; /* the host said yes */
+    int32_t kept;     /* what came stays if it breaks */
     int32_t failed;
     int32_t whole;       /* the last message came */
     int32_t taken;       /* a newer upload has its place */
@@ -98,6 +99,7 @@ static void fail(upload *up, fedn_status status, const fedn_error *err)
     up->failed = 1;
     fedn__turns_leave(&up->host->turns, &up->turn);
     if (up->spooling) {
+        up->spool.keep = up->kept && (status == FEDN_ERR_CANCELLED || status == FEDN_ERR_TIMEOUT);
         fedn__spool_abandon(&up->spool, status, err);
         return;
     }
@@ -114,6 +116,8 @@ static void spool_over(fedn__spool *spool, fedn_status status, const fedn_error 
     up->failed = status < 0;
     conclude(up, status, err);
     let_follow(up);
+    if (up->kept)
+        fedn__held_settled(up->host, up->spool.part);
     check_gone(up);
 }
 
@@ -136,7 +140,7 @@ static void take_load(upload *up, fedn__load *load)
     }
     up->spooling = 1;
     if (load->bytes) {
-        int32_t fresh = up->spool.bytes == 0;
+        int32_t fresh = up->spool.bytes == up->spool.from;
         fedn_status rc = fedn__spool_add(&up->spool, load, &room, &err);
         if (rc < 0) {
             up->spooling = !fresh;
@@ -173,8 +177,50 @@ static void take_place(upload *up)
     fail(other, FEDN_ERR_CANCELLED, &err);
 }
 
+int32_t fedn__upload_interrupt(fedn__transfer_host *host, const char *part)
+{
+    fedn_error err;
+    upload *up = host->uploads;
+
+    while (up && (!up->kept || !up->spooling || strcmp(up->spool.part, part) != 0))
+        up = up->next;
+    if (!up)
+        return 0;
+    (void)fedn__error(&err, FEDN_ERR_CANCELLED, "its peer is about to go on with it");
+    if (!up->whole)
+        fail(up, FEDN_ERR_CANCELLED, &err);
+    return 1;
+}
+
+/* What the sender wants of an earlier upload, and of this one should it break. */
+static fedn_status go_on_from(upload *up, const fedn__chunk *chunk, fedn_error *err)
+{
+    const fedn__transfer_host *host = up->host;
+    fedn_status rc = FEDN_OK;
+
+    if (chunk->resumable)
+        rc = fedn__held_path(host, up->call, up->id, &up->spool.part, err);
+    if (rc < 0)
+        return rc;
+    up->kept = up->spool.part != NULL;
+    if (chunk->offset > 0 && !up->kept)
+        return fedn__error(err, FEDN_ERR_UNAVAILABLE,
+                           "the upload of model %s goes on at byte %llu, but nothing of it is kept "
+                           "here: ask how much is, or send it from its start",
+                           up->id, (unsigned long long)chunk->offset);
+    if (chunk->offset > up->spool.max_bytes)
+        return fedn__error(err, FEDN_ERR_LIMIT,
+                           "the upload of model %s goes on at byte %llu, over the limit of %llu",
+                           up->id, (unsigned long long)chunk->offset,
+                           (unsigned long long)up->spool.max_bytes);
+    if (up->kept && !(up->spool.parts = fedn__strdup(host->parts)))
+        return fedn__error_nomem(err);
+    fedn__spool_go_on(&up->spool, chunk->offset);
+    return FEDN_OK;
+}
+
 /* The first chunk says which model it is. */
-static fedn_status begin(upload *up, fedn_error *err)
+static fedn_status begin(upload *up, const fedn__chunk *chunk, fedn_error *err)
 {
     fedn__transfer_host *host = up->host;
 
@@ -184,8 +230,10 @@ static fedn_status begin(upload *up, fedn_error *err)
     if (rc < 0)
         return rc;
     up->accepted = 1;
-    take_place(up);
-    return FEDN_OK;
+    rc = go_on_from(up, chunk, err);
+    if (rc == FEDN_OK)
+        take_place(up);
+    return rc;
 }
 
 static fedn_status check_chunk(upload *up, const fedn__chunk *chunk, fedn_error *err)
@@ -199,8 +247,13 @@ static fedn_status check_chunk(upload *up, const fedn__chunk *chunk, fedn_error 
                            (int)chunk->status);
     if (!up->id[0]) {
         up->uuid = uuid;
-        return begin(up, err);
+        return begin(up, chunk, err);
     }
+    if (chunk->offset > 0)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "only the first message of an upload has an offset, not one after %llu "
+                           "bytes",
+                           (unsigned long long)up->spool.bytes);
     if (memcmp(&uuid, &up->uuid, sizeof uuid) != 0)
         return fedn__error(err, FEDN_ERR_PROTOCOL, "the upload of model %s turned to model %s",
                            up->id, chunk->id);
@@ -235,8 +288,11 @@ static void on_chunk(fedn__call *call, const fedn__piece *pieces, uint64_t count
     fedn__call_take(call, &load.block);
     fedn__turns_moved(&up->turn, load.bytes);
     up->whole = chunk.status == FEDN__MODEL_STATUS__OK;
-    if (up->whole)
+    if (up->whole) {
+        up->spool.has_expected = chunk.has_digest;
+        memcpy(up->spool.expected, chunk.digest, sizeof chunk.digest);
         fedn__turns_leave(&up->host->turns, &up->turn);
+    }
     take_load(up, &load);
 }
 

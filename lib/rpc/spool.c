@@ -5,11 +5,14 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/limits.h"
+#include "rpc/parts.h"
 #include "rpc/tag.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum { VECTORS = 64 };
 
@@ -26,6 +29,13 @@ void fedn__spool_init(fedn__spool *spool)
     fedn__buffer_init(&spool->memory, 0);
 }
 
+void fedn__spool_go_on(fedn__spool *spool, uint64_t from)
+{
+    spool->from = from;
+    spool->bytes = from;
+    spool->in_file = from > 0;
+}
+
 void fedn__spool_done(fedn__spool *spool)
 {
     assert(!spool->busy && spool->fd < 0);
@@ -35,7 +45,9 @@ void fedn__spool_done(fedn__spool *spool)
     fedn__digest_free(spool->sums);
     spool->blob = fedn__blob_unref(spool->blob);
     fedn__free(spool->path);
-    spool->path = NULL;
+    fedn__free(spool->part);
+    fedn__free(spool->parts);
+    spool->path = spool->part = spool->parts = NULL;
 }
 
 /* On a worker: all pieces in order, several with one call. */
@@ -76,32 +88,64 @@ static fedn_status write_load(fedn__spool *spool)
 /* The file, with what was taken before there was one. */
 static fedn_status create(fedn__spool *spool)
 {
-    spool->sums = fedn__digest_new();
-    fedn_status rc = spool->sums ? FEDN_OK : fedn__error_nomem(&spool->job_err);
+    fedn_error *err = &spool->job_err;
 
+    if (!spool->part)
+        spool->part = fedn__strf("%s.part", spool->path);
+    if (!spool->sums)
+        spool->sums = fedn__digest_new();
+    fedn_status rc = spool->part && spool->sums ? FEDN_OK : fedn__error_nomem(err);
     if (rc == FEDN_OK)
-        rc = fedn__fs_create(spool->path, &spool->fd, &spool->job_err);
+        rc = fedn__part_open(spool->part, spool->from, spool->sums, &spool->fd, err);
     if (rc == FEDN_OK)
-        rc = fedn__fs_write(spool->fd, spool->memory.data, spool->memory.len, &spool->job_err);
+        rc = fedn__fs_write(spool->fd, spool->memory.data, spool->memory.len, err);
     if (rc == FEDN_OK)
         fedn__digest_add(spool->sums, spool->memory.data, spool->memory.len);
     fedn__buffer_done(&spool->memory);
     return rc;
 }
 
-/* The file becomes the model. */
-static void commit(fedn__spool *spool)
+static fedn_status check_digest(const fedn__spool *spool, const uint8_t digest[FEDN__DIGEST_BYTES],
+                                fedn_error *err)
 {
+    if (!spool->has_expected || memcmp(digest, spool->expected, FEDN__DIGEST_BYTES) == 0)
+        return FEDN_OK;
+    return fedn__error(err, FEDN_ERR_FORMAT,
+                       "the %llu bytes that arrived are not what was sent: their digest differs",
+                       (unsigned long long)spool->bytes);
+}
+
+/* The file becomes the model. */
+static fedn_status commit(fedn__spool *spool)
+{
+    fedn_error *err = &spool->job_err;
     uint8_t digest[FEDN__DIGEST_BYTES];
 
-    spool->status = fedn__fs_commit(spool->fd, spool->path, spool->durable, &spool->job_err);
-    spool->fd = -1;
-    if (spool->status == FEDN_OK)
-        spool->status = fedn__blob_from_file(spool->path, &spool->blob, &spool->job_err);
-    if (spool->status < 0)
-        return;
     fedn__digest_value(spool->sums, digest);
-    fedn__blob_set_digest(spool->blob, digest);
+    fedn_status rc = check_digest(spool, digest, err);
+    if (close(spool->fd) != 0 && rc == FEDN_OK)
+        rc = fedn__error_errno(err, errno, "cannot write %s", spool->part);
+    spool->fd = -1;
+    if (rc == FEDN_OK)
+        rc = fedn__fs_move(spool->part, spool->path, spool->durable, err);
+    if (rc < 0)
+        unlink(spool->part);
+    if (rc == FEDN_OK)
+        rc = fedn__blob_from_file(spool->path, &spool->blob, err);
+    if (rc == FEDN_OK)
+        fedn__blob_set_digest(spool->blob, digest);
+    return rc;
+}
+
+/* What was written stays for another try, or nothing of it does. */
+static void leave(fedn__spool *spool)
+{
+    close(spool->fd);
+    spool->fd = -1;
+    if (spool->status < 0 || !spool->job_keep)
+        unlink(spool->part);
+    else if (spool->parts)
+        fedn__parts_sweep(spool->parts, FEDN__LIMIT_PARTS);
 }
 
 static void on_worker(fedn__work *work)
@@ -114,11 +158,9 @@ static void on_worker(fedn__work *work)
         spool->status = write_load(spool);
     fedn__load_done(&spool->load);
     if (spool->status == FEDN_OK && spool->job_ending > 0)
-        commit(spool);
-    if ((spool->status < 0 || spool->job_ending < 0) && spool->fd >= 0) {
-        fedn__fs_abandon(spool->fd, spool->path);
-        spool->fd = -1;
-    }
+        spool->status = commit(spool);
+    if ((spool->status < 0 || spool->job_ending < 0) && spool->fd >= 0)
+        leave(spool);
 }
 
 static void back(fedn__work *work);
@@ -131,6 +173,7 @@ static void submit(fedn__spool *spool)
     memset(&spool->next, 0, sizeof spool->next);
     spool->waiting = 0;
     spool->job_ending = spool->ending;
+    spool->job_keep = spool->keep;
     spool->busy = 1;
     spool->work.work = on_worker;
     spool->work.done = back;
@@ -172,13 +215,19 @@ static void on_post(fedn__post *post)
 static void end_in_memory(fedn__spool *spool)
 {
     uint64_t bytes = spool->memory.len;
+    uint8_t digest[FEDN__DIGEST_BYTES];
     void *data = NULL;
 
     spool->busy = 1;
     if (spool->ending > 0) {
         data = fedn__buffer_take(&spool->memory);
-        spool->status = data ? fedn__blob_from_memory(data, bytes, &spool->blob, &spool->job_err)
-                             : fedn__error_nomem(&spool->job_err);
+        spool->status = data ? FEDN_OK : fedn__error_nomem(&spool->job_err);
+        if (spool->status == FEDN_OK && spool->has_expected) {
+            fedn__digest_of(data, bytes, digest);
+            spool->status = check_digest(spool, digest, &spool->job_err);
+        }
+        if (spool->status == FEDN_OK)
+            spool->status = fedn__blob_from_memory(data, bytes, &spool->blob, &spool->job_err);
         if (spool->status != FEDN_OK)
             fedn__free(data);
     }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include <stddef.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -70,6 +71,10 @@ int32_t fedn__rpc_from_status(fedn_status status)
 fedn_status fedn__rpc_error(fedn_error *err, const char *what, int32_t rpc, const char *details)
 {
     const char *separator = details && details[0] ? ": " : "";
+
+    /* gRPC's words for a connection that went away under a call */
+    if (rpc == FEDN__RPC_UNKNOWN && details && strcmp(details, "Stream removed") == 0)
+        rpc = FEDN__RPC_UNAVAILABLE;
 
     return fedn__error_detail(err, fedn__rpc_to_status(rpc), rpc, "%s: %s%s%s", what,
                               fedn__rpc_name(rpc), separator, details ? details : "");

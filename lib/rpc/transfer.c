@@ -17,9 +17,9 @@
 #define MADV_POPULATE_READ 22
 #endif
 
-void fedn__transfer_methods(fedn__transfer_host *host, fedn__method ret[2])
+void fedn__transfer_methods(fedn__transfer_host *host, fedn__method ret[FEDN__TRANSFER_METHODS])
 {
-    const fedn__method rows[2] = {
+    const fedn__method rows[FEDN__TRANSFER_METHODS] = {
         {.path = "/fedn.ModelService/Upload",
          .kind = FEDN__STREAM_IN,
          .open = fedn__upload_open,
@@ -28,6 +28,11 @@ void fedn__transfer_methods(fedn__transfer_host *host, fedn__method ret[2])
          .kind = FEDN__STREAM_OUT,
          .request = &fedn__model_request__descriptor,
          .open = fedn__download_open,
+         .service = host},
+        {.path = "/fedn.ModelService/Held",
+         .kind = FEDN__UNARY,
+         .request = &fedn__model_request__descriptor,
+         .open = fedn__held_open,
          .service = host},
     };
 
@@ -65,9 +70,10 @@ void fedn__transfer_moved(fedn__transfer *transfer)
                                fedn__clock_ns() + (int64_t)FEDN__LIMIT_STALL_MS * 1000000);
 }
 
-fedn_status fedn__transfer_new(fedn__loop *loop, const char *id, const char *client_id,
-                               fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,
-                               fedn_error *err)
+/* NOLINTNEXTLINE(readability-function-size): who it is, and who hears of it */
+fedn_status fedn__transfer_new(fedn__channel *channel, fedn__pool *pool, const char *id,
+                               const char *client_id, fedn__transfer_fn fn, void *user_data,
+                               fedn__transfer **ret, fedn_error *err)
 {
     int64_t due_ns = fedn__clock_ns() + (int64_t)FEDN__LIMIT_STALL_MS * 1000000;
 
@@ -75,7 +81,10 @@ fedn_status fedn__transfer_new(fedn__loop *loop, const char *id, const char *cli
     fedn__transfer *transfer = fedn__alloc_zero(sizeof *transfer);
     if (!transfer)
         return fedn__error_nomem(err);
-    transfer->loop = loop;
+    fedn__channel_hold(channel);
+    transfer->channel = channel;
+    transfer->loop = fedn__channel_loop(channel);
+    transfer->pool = pool;
     transfer->fn = fn;
     transfer->user_data = user_data;
     transfer->stall.fn = on_stall;
@@ -84,7 +93,7 @@ fedn_status fedn__transfer_new(fedn__loop *loop, const char *id, const char *cli
     transfer->id = fedn__strdup(id);
     transfer->client_id = fedn__strdup(client_id);
     if (!transfer->id || (client_id && !transfer->client_id) ||
-        fedn__loop_timer_set(loop, &transfer->stall, due_ns) < 0) {
+        fedn__loop_timer_set(transfer->loop, &transfer->stall, due_ns) < 0) {
         fedn__transfer_release(transfer);
         return fedn__error_nomem(err);
     }
@@ -99,7 +108,47 @@ void fedn__transfer_release(fedn__transfer *transfer)
     (void)fedn__blob_unref(transfer->blob);
     fedn__free(transfer->id);
     fedn__free(transfer->client_id);
+    fedn__channel_release(transfer->channel);
     fedn__free(transfer);
+}
+
+static void look(fedn__work *work)
+{
+    fedn__transfer *transfer = FEDN__OWNER(work, fedn__transfer, work);
+
+    transfer->work_status = transfer->look(transfer);
+}
+
+static void looked(fedn__work *work)
+{
+    fedn__transfer *transfer = FEDN__OWNER(work, fedn__transfer, work);
+
+    transfer->looking = 0;
+    if (transfer->work_status < 0)
+        fedn__transfer_fail(transfer, transfer->work_status, &transfer->work_err);
+    fedn__transfer_begin(transfer);
+}
+
+void fedn__transfer_look(fedn__transfer *transfer)
+{
+    transfer->looking = 1;
+    transfer->work.work = look;
+    transfer->work.done = looked;
+    fedn__work_submit(&transfer->work, transfer->loop, transfer->pool, NULL);
+}
+
+void fedn__transfer_begin(fedn__transfer *transfer)
+{
+    fedn_error err;
+
+    if (transfer->status == FEDN_OK) {
+        fedn_status rc = transfer->begin(transfer, &err);
+        if (rc == FEDN_ERR_STATE) /* the channel was closed, as if it had been under the stream */
+            rc = FEDN_ERR_CANCELLED;
+        if (rc < 0)
+            fedn__transfer_fail(transfer, rc, &err);
+    }
+    fedn__transfer_check_over(transfer);
 }
 
 void fedn__transfer_fail(fedn__transfer *transfer, fedn_status status, const fedn_error *err)
@@ -108,8 +157,10 @@ void fedn__transfer_fail(fedn__transfer *transfer, fedn_status status, const fed
         transfer->status = status;
         transfer->err = *err;
     }
-    if (transfer->spooling)
+    if (transfer->spooling) {
+        transfer->spool.keep = transfer->spool.parts != NULL && fedn_status_is_retryable(status);
         fedn__spool_abandon(&transfer->spool, status, err);
+    }
     if (transfer->stream)
         fedn__stream_cancel(transfer->stream);
 }
@@ -125,7 +176,7 @@ void fedn__transfer_cancel(fedn__transfer *transfer)
 
 void fedn__transfer_check_over(fedn__transfer *transfer)
 {
-    if (transfer->stream || transfer->spooling)
+    if (transfer->stream || transfer->spooling || transfer->looking)
         return;
     transfer->fn(transfer->status, transfer->status < 0 ? &transfer->err : NULL,
                  transfer->status < 0 ? NULL : transfer->spool.blob, transfer->user_data);

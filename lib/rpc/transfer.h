@@ -16,19 +16,30 @@ typedef struct fedn__transfer fedn__transfer;
 typedef void (*fedn__transfer_fn)(fedn_status status, const fedn_error *err, fedn__blob *blob,
                                   void *user_data);
 
-/* Dialling side. `id` is the model's UUID text. The transfer is gone after fn. client_id goes into
- * the messages' sender; may be NULL. */
-fedn_status fedn__transfer_upload(fedn__channel *channel, const char *id, const char *client_id,
-                                  fedn__blob *blob, fedn__transfer_fn fn, void *user_data,
+/* Dialling side. The transfer is gone after fn. Texts are copied. */
+typedef struct fedn__sending {
+    const char *id;        /* the model's UUID text */
+    const char *client_id; /* into the messages' sender; may be NULL */
+    fedn__blob *blob;
+    /* Asks first what the peer has of an earlier upload under this id, and goes on behind it if it
+     * is the start of `blob`. FEDN_ERR_UNSUPPORTED: the peer cannot say, and may append to what it
+     * has. */
+    int32_t resume;
+} fedn__sending;
+fedn_status fedn__transfer_upload(fedn__channel *channel, fedn__pool *pool,
+                                  const fedn__sending *what, fedn__transfer_fn fn, void *user_data,
                                   fedn__transfer **ret, fedn_error *err);
 typedef struct fedn__download {
     const char *id;        /* the model's UUID text */
     const char *client_id; /* into the message's sender; may be NULL */
-    const char *path;      /* written beside it, renamed when the last message came */
+    const char *path;      /* renamed to it when the last message came */
+    /* A directory where what came of a broken download stays, and is looked for: the next one goes
+     * on with it if the peer can. NULL: nothing stays. */
+    const char *parts;
     uint64_t max_bytes;
     uint64_t memory_bytes; /* a model up to this size is kept in memory, and there is no file */
 } fedn__download;
-/* FEDN_ERR_NOT_FOUND the peer does not have it; FEDN_ERR_LIMIT over max_bytes. Texts are copied. */
+/* FEDN_ERR_NOT_FOUND the peer does not have it; FEDN_ERR_LIMIT over max_bytes. */
 fedn_status fedn__transfer_download(fedn__channel *channel, fedn__pool *pool,
                                     const fedn__download *what, fedn__transfer_fn fn,
                                     void *user_data, fedn__transfer **ret, fedn_error *err);
@@ -58,13 +69,20 @@ typedef struct fedn__transfer_host {
                         fedn_error *err);
     uint64_t memory_bytes; /* a model up to this size is kept in memory, and there is no file */
     int32_t durable;       /* fsync a stored file before `stored` */
+    /* A directory, on the file system of the paths, where what came of a large upload stays when it
+     * breaks, for the peer of the same name to go on with: see parts.h. NULL: nothing stays. */
+    const char *parts;
+    const char *owner_key; /* the metadata that names the peer */
     void *service;
-    struct fedn__upload *uploads; /* private: those in progress */
-    uint64_t upload_count;        /* private */
-    fedn__turns turns;            /* private */
+    struct fedn__upload *uploads;     /* private: those in progress */
+    uint64_t upload_count;            /* private */
+    struct fedn__question *questions; /* private: who asks how much is here */
+    uint64_t question_count;          /* private */
+    fedn__turns turns;                /* private */
 } fedn__transfer_host;
 
-/* The two rows of fedn.ModelService for a server's table; `host` outlives the server. */
-void fedn__transfer_methods(fedn__transfer_host *host, fedn__method ret[2]);
+/* The rows of fedn.ModelService for a server's table; `host` outlives the server. */
+enum { FEDN__TRANSFER_METHODS = 3 };
+void fedn__transfer_methods(fedn__transfer_host *host, fedn__method ret[FEDN__TRANSFER_METHODS]);
 
 #endif

@@ -13,9 +13,20 @@
 void fedn__upload_open(void *host, fedn__call *call, const ProtobufCMessage *unused);
 void fedn__download_open(void *host, fedn__call *call, const ProtobufCMessage *request);
 
+/* serve_held.c */
+void fedn__held_open(void *host, fedn__call *call, const ProtobufCMessage *request);
+/* Where a part of an upload by this call's peer is kept: *ret NULL if it is not. */
+fedn_status fedn__held_path(const fedn__transfer_host *host, const fedn__call *call, const char *id,
+                            char **ret, fedn_error *err);
+/* The upload into this file is over: who waited for that gets to know how much is in it. */
+void fedn__held_settled(fedn__transfer_host *host, const char *part);
+/* serve_upload.c: ends the upload into this file, if there is one; 1: it is not over yet. */
+int32_t fedn__upload_interrupt(fedn__transfer_host *host, const char *part);
+
 /* The dialling side of either direction. */
 struct fedn__transfer {
     fedn__loop *loop;
+    fedn__channel *channel;
     fedn__stream *stream; /* NULL once it has closed */
     fedn__transfer_fn fn;
     void *user_data;
@@ -26,6 +37,18 @@ struct fedn__transfer {
     fedn_error err;
     uint64_t bytes;
     int32_t complete; /* the peer has said that this is all, or that it has it all */
+
+    /* before the stream is opened: how much is where it goes already */
+    fedn__pool *pool;
+    int32_t looking;
+    fedn_status (*look)(fedn__transfer *transfer);
+    fedn_status (*begin)(fedn__transfer *transfer, fedn_error *err);
+    fedn__work work;
+    fedn_status work_status;
+    fedn_error work_err;
+    uint64_t offset;
+    uint8_t digest[FEDN__DIGEST_BYTES]; /* of what comes before it */
+    int32_t begun;                      /* the first message was sent, or has come */
 
     /* upload */
     fedn__blob *blob;
@@ -39,9 +62,16 @@ struct fedn__transfer {
     int32_t unfinished; /* it has not all of it yet */
 };
 
-fedn_status fedn__transfer_new(fedn__loop *loop, const char *id, const char *client_id,
-                               fedn__transfer_fn fn, void *user_data, fedn__transfer **ret,
-                               fedn_error *err);
+/* NOLINTNEXTLINE(readability-function-size): who it is, and who hears of it */
+fedn_status fedn__transfer_new(fedn__channel *channel, fedn__pool *pool, const char *id,
+                               const char *client_id, fedn__transfer_fn fn, void *user_data,
+                               fedn__transfer **ret, fedn_error *err);
+/* Runs transfer->look on the pool, then, unless that or the transfer has failed, transfer->begin.
+ */
+void fedn__transfer_look(fedn__transfer *transfer);
+void fedn__transfer_begin(fedn__transfer *transfer);
+/* dial_held.c: asks what the peer has of the upload, then transfer->begin with `offset` set. */
+fedn_status fedn__transfer_ask_held(fedn__transfer *transfer, fedn_error *err);
 void fedn__transfer_release(fedn__transfer *transfer);
 /* The first reason counts. Ends the stream and the file; fn follows. */
 void fedn__transfer_fail(fedn__transfer *transfer, fedn_status status, const fedn_error *err);

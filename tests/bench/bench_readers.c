@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         bench_check(pipe(ports) == 0 && pipe(results) == 0);
         pid_t server = fork();
         if (server == 0)
-            bench_serve_models(ports[1], directory, "model");
+            bench_serve_models(ports[1], directory, "model", NULL);
         bench_read(ports[0], &port, sizeof port);
         uint64_t before = resident_kib(server);
         pid_t client = fork();

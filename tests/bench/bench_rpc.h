@@ -175,12 +175,13 @@ static fedn_status bench_find(void *service, fedn__call *call, const char *id, f
 }
 
 /* In a child: serves until it is killed. */
-static inline void bench_serve_models(int out, const char *directory, const char *name)
+static inline void bench_serve_models(int out, const char *directory, const char *name,
+                                      const char *parts)
 {
     fedn_tune_process();
     static bench_depot depot;
     fedn__server_options options = {.listen = "127.0.0.1:0"};
-    fedn__method rows[2];
+    fedn__method rows[FEDN__TRANSFER_METHODS];
     fedn__server *server = NULL;
     fedn_error err;
 
@@ -188,11 +189,15 @@ static inline void bench_serve_models(int out, const char *directory, const char
     depot.host.accept = bench_accept;
     depot.host.stored = bench_stored;
     depot.host.find = bench_find;
+    depot.host.parts = parts;
+    depot.host.owner_key = "user-agent";
     depot.host.service = &depot;
     bench_ok(fedn__loop_new("serving", NULL, &depot.host.loop, &err), &err);
     bench_ok(fedn__pool_new(2, "worker", &depot.host.pool, &err), &err);
     fedn__transfer_methods(&depot.host, rows);
-    bench_ok(fedn__server_new(depot.host.loop, &options, rows, 2, &server, &err), &err);
+    bench_ok(
+        fedn__server_new(depot.host.loop, &options, rows, FEDN__TRANSFER_METHODS, &server, &err),
+        &err);
     int32_t port = fedn__server_port(server);
     bench_write(out, &port, sizeof port);
     for (;;)
@@ -254,9 +259,10 @@ static void bench_begin(void *arg)
         .id = peer->id, .client_id = "bench", .path = peer->path, .max_bytes = peer->max_bytes};
     fedn_error err;
 
+    const fedn__sending up = {.id = peer->id, .client_id = "bench", .blob = peer->blob};
     if (peer->blob)
-        bench_ok(fedn__transfer_upload(peer->channel, peer->id, "bench", peer->blob, bench_moved,
-                                       peer, &transfer, &err),
+        bench_ok(fedn__transfer_upload(peer->channel, peer->pool, &up, bench_moved, peer, &transfer,
+                                       &err),
                  &err);
     else
         bench_ok(fedn__transfer_download(peer->channel, peer->pool, &what, bench_moved, peer,

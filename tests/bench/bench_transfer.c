@@ -148,7 +148,7 @@ static double run_once(int kind, double *ret_cpu)
     if (server == 0) {
         if (kind == TCP_UP || kind == TCP_DOWN)
             tcp_serve(ports[1], kind);
-        bench_serve_models(ports[1], directory, kind == RPC_DOWN ? "model" : "received");
+        bench_serve_models(ports[1], directory, kind == RPC_DOWN ? "model" : "received", NULL);
     }
     bench_read(ports[0], &port, sizeof port);
     pid_t client = fork();

@@ -60,6 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         FUZZ_CHECK(strcmp(chunk.id, again.id) == 0 && chunk.status == again.status);
         if (message) {
             FUZZ_CHECK(strcmp(chunk.id, message->id) == 0);
+            FUZZ_CHECK(chunk.resumable == message->resumable && chunk.offset == message->offset);
+            FUZZ_CHECK(!chunk.has_digest ||
+                       memcmp(chunk.digest, message->digest.data, sizeof chunk.digest) == 0);
             check_data(&chunk, &message->data);
             check_data(&again, &message->data);
             fedn__model_request__free_unpacked(message, NULL);
@@ -83,8 +86,13 @@ size_t fuzz_seed(uint32_t nth, uint8_t to[FUZZ_SEED_BYTES])
     if (nth >= sizeof seeds / sizeof seeds[0])
         return 0;
     to[0] = (uint8_t)(seeds[nth].kind * 64 + 7);
-    uint64_t head = fedn__chunk_head(seeds[nth].kind, id, nth % 2 ? NULL : "a client",
-                                     seeds[nth].status, seeds[nth].bytes, to + 1);
+    const fedn__chunk_words words = {.id = id,
+                                     .client_id = nth % 2 ? NULL : "a client",
+                                     .status = seeds[nth].status,
+                                     .resumable = nth % 2 == 0,
+                                     .offset = nth * 1000003,
+                                     .digest = nth % 3 ? (const uint8_t *)id : NULL};
+    uint64_t head = fedn__chunk_head(seeds[nth].kind, &words, seeds[nth].bytes, to + 1);
     memset(to + 1 + head, 'd', seeds[nth].bytes);
     return (size_t)(1 + head + seeds[nth].bytes);
 }

@@ -352,10 +352,11 @@ static void do_move(void *arg)
     fake_attach *fake = call->fake;
     fedn__transfer *transfer = NULL;
     const fedn__download what = {.id = call->id, .path = call->path, .max_bytes = FEDN__GIB};
+    const fedn__sending up = {.id = call->id, .blob = call->blob};
     fedn_status rc = call->path ? fedn__transfer_download(fake->channel, fake->pool, &what,
                                                           on_moved, call, &transfer, &call->err)
-                                : fedn__transfer_upload(fake->channel, call->id, NULL, call->blob,
-                                                        on_moved, call, &transfer, &call->err);
+                                : fedn__transfer_upload(fake->channel, fake->pool, &up, on_moved,
+                                                        call, &transfer, &call->err);
 
     if (rc != FEDN_OK)
         on_moved(rc, NULL, NULL, call);

@@ -220,7 +220,7 @@ static fedn_status find(void *service, fedn__call *call, const char *id, fedn__b
 
 static void listen_on(fake_combiner *fake, int32_t port)
 {
-    fedn__method rows[METHODS + 2];
+    fedn__method rows[METHODS + FEDN__TRANSFER_METHODS];
     char address[64];
     fedn_error err;
 
@@ -236,7 +236,9 @@ static void listen_on(fake_combiner *fake, int32_t port)
     snprintf(address, sizeof address, "%s:%d", fake->address, (int)port);
     const fedn__server_options options = {
         .listen = address, .cert_pem = fake->cert_pem, .key_pem = fake->key_pem};
-    assert_ok(fedn__server_new(fake->loop, &options, rows, METHODS + 2, &fake->server, &err), &err);
+    assert_ok(fedn__server_new(fake->loop, &options, rows, METHODS + FEDN__TRANSFER_METHODS,
+                               &fake->server, &err),
+              &err);
     fake->port = fedn__server_port(fake->server);
 }
 

@@ -222,12 +222,13 @@ fake_tier *fake_tier_new_at(int32_t port)
     fake_tier *tier = calloc(1, sizeof *tier);
     char listen[32];
     fedn__server_options options = {.listen = listen};
-    fedn__method methods[3] = {{.path = "/fedn.tier.v1.Tier/Attach",
-                                .kind = FEDN__STREAM_BOTH,
-                                .max_request_bytes = FEDN__LIMIT_TIER_BYTES,
-                                .request = &fedn__tier__v1__up__descriptor,
-                                .open = attach,
-                                .service = tier}};
+    fedn__method methods[1 + FEDN__TRANSFER_METHODS] = {
+        {.path = "/fedn.tier.v1.Tier/Attach",
+         .kind = FEDN__STREAM_BOTH,
+         .max_request_bytes = FEDN__LIMIT_TIER_BYTES,
+         .request = &fedn__tier__v1__up__descriptor,
+         .open = attach,
+         .service = tier}};
     fedn_error err;
 
     snprintf(listen, sizeof listen, "127.0.0.1:%d", (int)port);
@@ -245,7 +246,9 @@ fake_tier *fake_tier_new_at(int32_t port)
                                        .find = find_model,
                                        .service = tier};
     fedn__transfer_methods(&tier->host, methods + 1);
-    assert_ok(fedn__server_new(tier->loop, &options, methods, 3, &tier->server, &err), &err);
+    assert_ok(fedn__server_new(tier->loop, &options, methods, 1 + FEDN__TRANSFER_METHODS,
+                               &tier->server, &err),
+              &err);
     return tier;
 }
 

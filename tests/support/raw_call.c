@@ -125,7 +125,9 @@ static void begin_upload(void *arg)
     waiting *w = arg;
     fedn__transfer *transfer = NULL;
 
-    w->status = fedn__transfer_upload(w->caller->channel, w->text, NULL, w->blob, on_moved, w,
+    const fedn__sending what = {.id = w->text, .blob = w->blob};
+
+    w->status = fedn__transfer_upload(w->caller->channel, w->caller->pool, &what, on_moved, w,
                                       &transfer, &w->err);
     if (w->status != FEDN_OK)
         fedn__flag_set(&w->flag);

@@ -9,11 +9,15 @@
 #include "core/fs.h"
 #include "core/owner.h"
 #include "core/pem.h"
+#include "rpc/parts.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { QUEUED_JOBS = 2 }; /* the engine hands out one at a time */
+enum {
+    QUEUED_JOBS = 2, /* the engine hands out one at a time */
+    PARTS_KEPT = 1   /* at the start; the model is hardly another one meanwhile */
+};
 
 fedn__reporter fedn__client_reporter(const fedn__client_service *service)
 {
@@ -47,9 +51,6 @@ fedn_status fedn__client_judge(int32_t rpc, const char *details, const char *wha
 {
     if (rpc == FEDN__RPC_OK)
         return FEDN_OK;
-    /* gRPC's name for a connection that went away under a call */
-    if (rpc == FEDN__RPC_UNKNOWN && details && strcmp(details, "Stream removed") == 0)
-        rpc = FEDN__RPC_UNAVAILABLE;
     return fedn__rpc_error(err, what, rpc, details);
 }
 
@@ -194,6 +195,10 @@ static fedn_status make_dirs(fedn__client_service *service, fedn_error *err)
         rc = fedn__fs_remove_tree(service->work_dir, err);
     if (rc == FEDN_OK)
         rc = fedn__fs_mkdirs(service->work_dir, err);
+    if (rc == FEDN_OK && !(service->parts = fedn__fs_join(service->state_dir, "parts")))
+        rc = fedn__error_nomem(err);
+    if (rc == FEDN_OK)
+        rc = fedn__parts_open(service->parts, PARTS_KEPT, err);
     return rc == FEDN_OK || rc == FEDN_ERR_NOMEM ? rc
                                                  : fedn__error_prefix(err, rc, "client.state_dir");
 }
@@ -332,6 +337,7 @@ void fedn__client_service_free(fedn__client_service *service)
     fedn__blob_unref(service->model);
     fedn__free(service->model_path);
     fedn__free(service->work_dir);
+    fedn__free(service->parts);
     fedn__free(service->state_dir);
     fedn__flag_done(&service->finished);
     (void)pthread_mutex_destroy(&service->mutex);

@@ -42,6 +42,7 @@ struct fedn__client_service {
     fedn__identity identity;
     char *state_dir;
     char *work_dir;
+    char *parts;       /* the directory of global models of which a part has come */
     int32_t temporary; /* the state_dir goes with us */
     int lock_fd;
     atomic_int stopping;

@@ -88,6 +88,7 @@ static fedn_status begin_fetch(fedn__client_service *service, const fedn__client
     const fedn__download what = {.id = action->order->model_id,
                                  .client_id = service->id,
                                  .path = errand->path,
+                                 .parts = service->parts,
                                  .max_bytes = service->options->max_model_bytes,
                                  .memory_bytes = FEDN__LIMIT_MEMORY_MODEL};
     if (rc == FEDN_OK)
@@ -319,9 +320,10 @@ static fedn_status begin_upload(fedn__client_service *service, const fedn__clien
         return fedn__error_nomem(err);
     /* Every try has a name of its own: FEDn's combiner appends a second try to what it has. */
     fedn__uuid_new_text(job->update_id);
-    fedn_status rc =
-        fedn__transfer_upload(service->channel, job->update_id, service->id, job->task->update,
-                              on_uploaded, errand, &errand->transfer, err);
+    const fedn__sending what = {
+        .id = job->update_id, .client_id = service->id, .blob = job->task->update};
+    fedn_status rc = fedn__transfer_upload(service->channel, service->pool, &what, on_uploaded,
+                                           errand, &errand->transfer, err);
     if (rc == FEDN_OK)
         await_transfer(service, errand);
     else

@@ -428,7 +428,7 @@ uint32_t fedn__combiner_methods(fedn__combiner_service *service,
 
     memcpy(ret, rows, sizeof rows);
     fedn__transfer_methods(&service->host, ret + count);
-    count += 2;
+    count += FEDN__TRANSFER_METHODS;
     service->health.services = services;
     fedn__health_methods(&service->health, ret + count);
     return count + FEDN__HEALTH_METHODS;

@@ -115,6 +115,7 @@ static void fetch_start(fedn__fetch *fetch)
         return;
     const fedn__download what = {.id = fetch->model_id,
                                  .path = fetch->path,
+                                 .parts = service->parts,
                                  .max_bytes = service->options.max_model_bytes,
                                  .memory_bytes = FEDN__LIMIT_MEMORY_MODEL};
     fedn_status rc = fedn__transfer_download(fedn__uplink_channel(service->uplink), service->pool,
@@ -230,9 +231,12 @@ static void handover_start(fedn__handover *handover)
     if (handover->done || handover->transfer || !handover->blob ||
         !fedn__uplink_is_up(service->uplink))
         return;
+    const fedn__sending what = {
+        .id = handover->partial_id, .blob = handover->blob, .resume = handover->begun};
     fedn_status rc =
-        fedn__transfer_upload(fedn__uplink_channel(service->uplink), handover->partial_id, NULL,
-                              handover->blob, on_handed_over, handover, &handover->transfer, &err);
+        fedn__transfer_upload(fedn__uplink_channel(service->uplink), service->pool, &what,
+                              on_handed_over, handover, &handover->transfer, &err);
+    handover->begun = 1;
     if (rc == FEDN_OK)
         service->transfers++;
     else if (!try_again(service, &handover->retry, &handover->tries, rc))

@@ -5,6 +5,8 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/fs.h"
+#include "rpc/parts.h"
 #include <math.h>
 #include <string.h>
 
@@ -273,6 +275,10 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
                                                .held_round = fedn__combiner_held_round};
 
     fedn_status rc = fedn__shelf_open(o->state_dir, &limits, &service->shelf, err);
+    if (rc == FEDN_OK && !(service->parts = fedn__fs_join(o->state_dir, "parts")))
+        rc = fedn__error_nomem(err);
+    if (rc == FEDN_OK)
+        rc = fedn__parts_open(service->parts, FEDN__LIMIT_PARTS, err);
     if (rc != FEDN_OK)
         rc = fedn__error_prefix(err, rc, "combiner.state_dir");
     if (rc == FEDN_OK)
@@ -302,6 +308,8 @@ static fedn_status listen_for_clients(fedn__combiner_service *service, fedn_erro
                                           .stored = stored_upload,
                                           .find = find_model,
                                           .memory_bytes = FEDN__LIMIT_MEMORY_MODEL,
+                                          .parts = service->parts,
+                                          .owner_key = "client",
                                           .durable = 1,
                                           .service = service};
     uint32_t count = fedn__combiner_methods(service, methods);
@@ -400,5 +408,6 @@ void fedn__combiner_service_stop(fedn__combiner_service *service)
     fedn__map_done(&service->changed);
     fedn__journal_close(service->journal);
     fedn__shelf_close(service->shelf);
+    fedn__free(service->parts);
     fedn__flag_done(&service->quiet);
 }

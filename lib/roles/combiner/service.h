@@ -67,6 +67,7 @@ typedef struct fedn__combiner_service {
     fedn__pool *pool;
     fedn__server *server;
     fedn__shelf *shelf;
+    char *parts; /* the directory of models of which a part has come */
     fedn__journal *journal;
     fedn__checkpoint checkpoint;
     fedn__fold *fold;
@@ -98,7 +99,7 @@ void fedn__combiner_service_stop(fedn__combiner_service *service);
 void fedn__combiner_service_drain(fedn__combiner_service *service);
 
 /* methods.c: the table of RPCs. */
-#define FEDN__COMBINER_METHODS  15
+#define FEDN__COMBINER_METHODS  16
 #define FEDN__COMBINER_STOPPING "the combiner is stopping"
 uint32_t fedn__combiner_methods(fedn__combiner_service *service,
                                 fedn__method ret[FEDN__COMBINER_METHODS]);
@@ -156,7 +157,8 @@ typedef struct fedn__handover {
     fedn__timer retry;
     uint32_t tries;
     fedn__fold_result folded;
-    int32_t done; /* the tier above has it */
+    int32_t begun; /* the tier above may have a part of it */
+    int32_t done;  /* the tier above has it */
 } fedn__handover;
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "roles/reducer/api/api.h"
+#include "rpc/parts.h"
 #include <unistd.h>
 
 /* ---- directories and stores ---- */
@@ -42,7 +43,11 @@ static fedn_status open_dirs(fedn__reducer_service *service, fedn_error *err)
         rc = fedn__fs_lock(service->state_dir, &service->lock_fd, err);
     if (rc != FEDN_OK)
         return fedn__error_prefix(err, rc, "reducer.state_dir");
-    rc = open_dir(service, "partials", &service->partials, err);
+    service->parts = fedn__fs_join(service->state_dir, "parts");
+    rc = service->parts ? fedn__parts_open(service->parts, FEDN__LIMIT_PARTS, err)
+                        : fedn__error_nomem(err);
+    if (rc == FEDN_OK)
+        rc = open_dir(service, "partials", &service->partials, err);
     return rc == FEDN_OK ? fresh_dir(service, "uploads", &service->uploads, err) : rc;
 }
 
@@ -99,6 +104,7 @@ static fedn_status open_lanes(fedn__reducer_service *service, fedn_error *err)
                                .pool = service->pool,
                                .blobs = service->blobs,
                                .partials = service->partials,
+                               .parts = service->parts,
                                .max_model_bytes = (uint64_t)fedn__config_integer(
                                    service->config, "reducer.max_model_bytes"),
                                .log = service->log};
@@ -221,6 +227,7 @@ void fedn__service_stop(fedn__reducer_service *service)
         close(service->lock_fd);
     fedn__free(service->uploads);
     fedn__free(service->partials);
+    fedn__free(service->parts);
     fedn__free(service->state_dir);
     fedn__flag_done(&service->settled);
 }

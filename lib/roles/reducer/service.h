@@ -20,6 +20,7 @@ typedef struct fedn__reducer_service {
     const fedn__log *log;      /* borrowed */
     char *state_dir;
     char *partials;
+    char *parts; /* of partials whose upload broke */
     char *uploads;
     int lock_fd;
     int64_t began_us;

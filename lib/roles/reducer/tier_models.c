@@ -142,5 +142,7 @@ void fedn__tier_host_init(fedn__tier *tier)
                                        .stored = stored_partial,
                                        .find = find_model,
                                        .durable = 1,
+                                       .parts = tier->options.parts,
+                                       .owner_key = "combiner",
                                        .service = tier};
 }

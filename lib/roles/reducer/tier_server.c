@@ -430,7 +430,7 @@ void fedn__tier_methods(fedn__tier *tier, fedn__method ret[FEDN__TIER_METHODS])
                             .service = tier};
     fedn__transfer_methods(&tier->host, ret + 1);
     tier->health.services = services;
-    fedn__health_methods(&tier->health, ret + 3);
+    fedn__health_methods(&tier->health, ret + 1 + FEDN__TRANSFER_METHODS);
 }
 
 void fedn__tier_close(fedn__tier *tier)

@@ -58,11 +58,12 @@ typedef struct fedn__tier_options {
     fedn__pool *pool;
     fedn__blobs *blobs;
     const char *partials; /* directory; borrowed */
+    const char *parts;    /* another, of those whose upload broke */
     uint64_t max_model_bytes;
     const fedn__log *log;
 } fedn__tier_options;
 
-enum { FEDN__TIER_METHODS = 5 };
+enum { FEDN__TIER_METHODS = 6 };
 
 fedn_status fedn__tier_new(const fedn__tier_options *options, const fedn__tier_events *events,
                            void *user_data, fedn__tier **ret, fedn_error *err);

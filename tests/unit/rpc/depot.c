@@ -106,13 +106,16 @@ void depot_host(test_depot *depot)
 int depot_setup(void **state)
 {
     test_depot *depot = calloc(1, sizeof *depot);
-    fedn__method rows[2];
+    fedn__method rows[FEDN__TRANSFER_METHODS];
+    fedn_error err;
 
     depot->dir = test_scratch();
     depot->max_bytes = 64 * FEDN__MIB;
     depot_host(depot);
+    depot->parts = fedn__fs_join(depot->dir, "parts");
+    assert_ok(fedn__fs_mkdirs(depot->parts, &err), &err);
     fedn__transfer_methods(&depot->host, rows);
-    rig_start(&depot->rig, rows, 2);
+    rig_start(&depot->rig, rows, FEDN__TRANSFER_METHODS);
     depot->host.loop = depot->rig.serving;
     depot->host.pool = depot->rig.pool;
     *state = depot;
@@ -125,6 +128,7 @@ int depot_teardown(void **state)
 
     rig_stop(&depot->rig);
     test_scratch_done(depot->dir);
+    fedn__free(depot->parts);
     free(depot);
     return 0;
 }
@@ -176,15 +180,18 @@ static void begin_move(void *arg)
 {
     test_move *move = arg;
     test_rig *rig = &move->depot->rig;
-
     const fedn__download what = {.id = move->id,
                                  .client_id = "client-1",
                                  .path = move->path,
+                                 .parts = move->parts,
                                  .max_bytes = move->max_bytes,
                                  .memory_bytes = move->memory_bytes};
+    const fedn__sending up = {
+        .id = move->id, .client_id = "client-1", .blob = move->blob, .resume = move->resume};
 
-    move->rc = move->blob ? fedn__transfer_upload(rig->channel, move->id, "client-1", move->blob,
-                                                  moved, move, &move->transfer, &move->err)
+    move->transfer = NULL;
+    move->rc = move->blob ? fedn__transfer_upload(rig->channel, rig->pool, &up, moved, move,
+                                                  &move->transfer, &move->err)
                           : fedn__transfer_download(rig->channel, rig->pool, &what, moved, move,
                                                     &move->transfer, &move->err);
 }

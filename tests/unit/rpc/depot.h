@@ -15,6 +15,7 @@ typedef struct test_depot {
     test_rig rig;
     fedn__transfer_host host;
     char *dir;
+    char *parts; /* where parts may be kept; the host does not, unless a test says so */
     uint64_t max_bytes;
     fedn_status find_rc; /* instead of looking */
     int32_t quiet;       /* notes nothing */
@@ -39,8 +40,10 @@ uint8_t *depot_pattern(uint64_t bytes); /* free() it */
 
 typedef struct test_move {
     test_depot *depot;
-    fedn__blob *blob; /* upload */
-    const char *path; /* download */
+    fedn__blob *blob;  /* upload */
+    int32_t resume;    /* upload: asks first */
+    const char *path;  /* download */
+    const char *parts; /* download: where what came stays */
     const char *id;
     uint64_t max_bytes;
     uint64_t memory_bytes;

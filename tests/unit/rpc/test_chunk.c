@@ -72,7 +72,13 @@ static void what_we_write_is_what_protobuf_reads(void **state)
     memset(long_id, 'x', sizeof long_id - 1);
     long_id[sizeof long_id - 1] = 0;
     for (int32_t kind = 0; kind < 2; kind++) {
-        uint64_t bytes = fedn__chunk_head(kind, "an-id", long_id, 1, 3, head);
+        const fedn__chunk_words words = {.id = "an-id",
+                                         .client_id = long_id,
+                                         .status = 1,
+                                         .resumable = 1,
+                                         .offset = UINT64_MAX - 7,
+                                         .digest = (const uint8_t *)"0123456789abcdef"};
+        uint64_t bytes = fedn__chunk_head(kind, &words, 3, head);
         assert_in_range(bytes, 10, FEDN__CHUNK_HEAD_BYTES);
         memcpy(head + bytes, "abc", 4);
         if (kind == FEDN__CHUNK_REQUEST) {

@@ -13,6 +13,9 @@ typedef struct test_sender {
     const char *id;
     int32_t status;
     uint64_t bytes;
+    int32_t resumable;
+    uint64_t offset;
+    const uint8_t *digest;
     fedn__blob *blob;
 } test_sender;
 
@@ -40,8 +43,12 @@ static void send_one(void *arg)
 {
     test_sender *sender = arg;
     uint8_t head[FEDN__CHUNK_HEAD_BYTES];
-    uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_REQUEST, sender->id, NULL, sender->status,
-                                           sender->bytes, head);
+    const fedn__chunk_words words = {.id = sender->id,
+                                     .status = sender->status,
+                                     .resumable = sender->resumable,
+                                     .offset = sender->offset,
+                                     .digest = sender->digest};
+    uint64_t head_bytes = fedn__chunk_head(FEDN__CHUNK_REQUEST, &words, sender->bytes, head);
 
     if (sender->stream)
         (void)fedn__stream_send_blob(sender->stream, head, head_bytes, sender->blob, 0,
@@ -190,6 +197,65 @@ static void a_server_that_stops_ends_transfers_cleanly(void **state)
     sender_done(&sender);
 }
 
+static void keep_parts(void *arg)
+{
+    test_depot *depot = arg;
+
+    depot->host.parts = depot->parts;
+    depot->host.owner_key = "user-agent"; /* gRPC's own: the channel of the rig has no other */
+}
+
+/* The first message, or a second after a first without an offset. */
+static void an_offset_that_makes_no_sense_is_refused(void **state)
+{
+    static const struct {
+        int32_t second, keeps, resumable;
+        uint64_t offset;
+        const char *word;
+    } cases[] = {
+        {0, 0, 1, 1, "rpc14"},         {0, 1, 0, 1, "rpc14"}, {0, 1, 1, 64 * FEDN__MIB + 1, "rpc8"},
+        {0, 1, 1, UINT64_MAX, "rpc8"}, {0, 1, 1, 1, "rpc14"}, {1, 1, 1, FEDN__MIB, "rpc3"},
+    };
+    test_depot *depot = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        test_sender sender;
+        if (cases[i].keeps)
+            rig_serving(&depot->rig, keep_parts, depot);
+        sender_start(&sender, depot);
+        if (cases[i].second)
+            sender_send(&sender, ID, 1, FEDN__MIB);
+        sender.resumable = cases[i].resumable;
+        sender.offset = cases[i].offset;
+        sender_send(&sender, ID, 1, FEDN__MIB);
+        rig_wait(&depot->rig.notes, cases[i].word);
+        assert_int_equal(depot_files(depot->dir, ID), 0);
+        sender_done(&sender);
+        memset(depot->rig.notes.text, 0, sizeof depot->rig.notes.text);
+    }
+}
+
+static void a_model_that_is_not_what_was_sent_is_not_stored(void **state)
+{
+    static const uint8_t wrong[FEDN__DIGEST_BYTES] = {1};
+    test_depot *depot = *state;
+
+    for (int32_t small = 0; small < 2; small++) {
+        test_sender sender;
+        fedn__blob *kept = NULL;
+        depot_keep(depot, small ? FEDN__MIB : 0, &kept);
+        sender_start(&sender, depot);
+        sender_send(&sender, ID, 1, 1000);
+        sender.digest = wrong;
+        sender_send(&sender, ID, 0, 0);
+        rig_wait_count(&depot->rig.notes, "stored-8", small + 1);
+        rig_wait_count(&depot->rig.notes, "rpc3", small + 1);
+        assert_int_equal(depot_files(depot->dir, ID), 0);
+        assert_null(kept);
+        sender_done(&sender);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +265,8 @@ int main(void)
         TEST(a_message_of_a_wrong_status_is_refused),
         TEST(an_upload_that_breaks_off_leaves_nothing_and_may_be_repeated),
         TEST(a_second_upload_takes_the_place_of_one_that_hangs),
+        TEST(an_offset_that_makes_no_sense_is_refused),
+        TEST(a_model_that_is_not_what_was_sent_is_not_stored),
         TEST(a_server_that_stops_ends_transfers_cleanly),
     };
 
