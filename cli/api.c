@@ -34,8 +34,8 @@ fedn_status api_call(fedn_control *control, const char *method, const char *path
     return rc;
 }
 
-fedn_status api_get(fedn_control *control, const char *kind, const char *id, json_t **ret,
-                    fedn_error *err)
+static fedn_status call_one(fedn_control *control, const char *method, const char *kind,
+                            const char *id, const json_t *body, json_t **ret, fedn_error *err)
 {
     char path[1024];
     char *escaped = fedn_control_escape(id);
@@ -48,7 +48,19 @@ fedn_status api_get(fedn_control *control, const char *kind, const char *id, jso
     if (!*id || length >= (int)sizeof path)
         return cli_error(err, FEDN_ERR_NOT_FOUND, "\"%s\" cannot be the id of one of the %s", id,
                          kind);
-    return api_call(control, "GET", path, NULL, ret, err);
+    return api_call(control, method, path, body, ret, err);
+}
+
+fedn_status api_get(fedn_control *control, const char *kind, const char *id, json_t **ret,
+                    fedn_error *err)
+{
+    return call_one(control, "GET", kind, id, NULL, ret, err);
+}
+
+fedn_status api_patch(fedn_control *control, const char *kind, const char *id, const json_t *body,
+                      json_t **ret, fedn_error *err)
+{
+    return call_one(control, "PATCH", kind, id, body, ret, err);
 }
 
 fedn_status api_status(const cli_line *cli, json_t **ret, fedn_error *err)

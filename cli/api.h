@@ -11,6 +11,9 @@ fedn_status api_call(fedn_control *control, const char *method, const char *path
 /* GET "<kind>/<id>", the id escaped; a failure names both. */
 fedn_status api_get(fedn_control *control, const char *kind, const char *id, json_t **ret,
                     fedn_error *err);
+/* PATCH of the same. */
+fedn_status api_patch(fedn_control *control, const char *kind, const char *id, const json_t *body,
+                      json_t **ret, fedn_error *err);
 /* GET "status". */
 fedn_status api_status(const cli_line *cli, json_t **ret, fedn_error *err);
 /* The {"count", "result"} of a kind. `field` and `value` filter it (NULL: no filter). */

@@ -74,6 +74,8 @@ fedn_status cmd_client_list(cli_line *cli, fedn_error *err);
 fedn_status cmd_model_push(cli_line *cli, fedn_error *err);
 fedn_status cmd_model_pull(cli_line *cli, fedn_error *err);
 fedn_status cmd_model_list(cli_line *cli, fedn_error *err);
+fedn_status cmd_model_pin(cli_line *cli, fedn_error *err);
+fedn_status cmd_model_unpin(cli_line *cli, fedn_error *err);
 fedn_status cmd_session_start(cli_line *cli, fedn_error *err);
 fedn_status cmd_session_list(cli_line *cli, fedn_error *err);
 fedn_status cmd_session_show(cli_line *cli, fedn_error *err);

@@ -143,3 +143,30 @@ fedn_status cmd_model_list(cli_line *cli, fedn_error *err)
     json_decref(list);
     return FEDN_OK;
 }
+
+static fedn_status set_pinned(cli_line *cli, int32_t pinned, fedn_error *err)
+{
+    fedn_control *control = NULL;
+    json_t *body = json_pack("{s:b}", "pinned", pinned);
+    json_t *model = NULL;
+
+    fedn_status rc = fedn_control_new(cli->config, &control, err);
+    if (rc == FEDN_OK)
+        rc = api_patch(control, "models", cli->args[0], body, &model, err);
+    if (rc == FEDN_OK && cli->json)
+        out_json(model);
+    json_decref(model);
+    json_decref(body);
+    fedn_control_free(control);
+    return rc;
+}
+
+fedn_status cmd_model_pin(cli_line *cli, fedn_error *err)
+{
+    return set_pinned(cli, 1, err);
+}
+
+fedn_status cmd_model_unpin(cli_line *cli, fedn_error *err)
+{
+    return set_pinned(cli, 0, err);
+}

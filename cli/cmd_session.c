@@ -192,17 +192,10 @@ fedn_status cmd_session_stop(cli_line *cli, fedn_error *err)
     fedn_control *control = NULL;
     json_t *session = NULL;
     json_t *body = json_pack("{s:s}", "status", "Terminated");
-    char path[256];
 
     fedn_status rc = fedn_control_new(cli->config, &control, err);
     if (rc == FEDN_OK)
-        rc = api_get(control, "sessions", cli->args[0], &session, err);
-    if (rc == FEDN_OK) {
-        snprintf(path, sizeof path, "sessions/%s", api_text(session, "session_id"));
-        json_decref(session);
-        session = NULL;
-        rc = api_call(control, "PATCH", path, body, &session, err);
-    }
+        rc = api_patch(control, "sessions", cli->args[0], body, &session, err);
     if (rc == FEDN_OK && cli->json)
         out_json(session);
     json_decref(body);

@@ -83,6 +83,8 @@ const fedn__property fedn__properties[] = {
     STRING("reducer.store", "", "record store: sqlite:<file> or mem:; empty: sqlite in reducer.state_dir"),
     INTEGER("reducer.workers", 1, 64, "2", "threads for disk and aggregation"),
     MILLIS("reducer.drain_ms", 0, 3600000, "5000", "how long a stop waits for calls in progress"),
+    BYTES("reducer.max_store_bytes", 0, EXABYTE, "0", "models that are stored, in all; 0: as many as the disk takes"),
+    INTEGER("reducer.keep_models", 0, 1000000, "0", "files of models kept of each session, besides pinned ones; 0: all"),
     BYTES("reducer.max_model_bytes", 1, EXABYTE, "16G", "largest model that is taken"),
 
     STRING("control.url", "http://127.0.0.1:8092", "address of the reducer's REST API"),

@@ -22,6 +22,7 @@ struct fedn__blobs {
     pthread_mutex_t adopt_mutex; /* one adoption at a time: looking and moving are two steps */
     pthread_mutex_t mutex;       /* guards all below; never held over a wait for the disk to sync */
     fedn__map open;              /* id -> fedn__blob, one reference each */
+    uint64_t max_bytes;          /* set before use; 0: no limit */
     fedn__blob *latest; /* not counted: stays open when nobody holds it, for the next one */
 };
 
@@ -130,6 +131,31 @@ char *fedn__blobs_incoming(fedn__blobs *blobs, const fedn__uuid *id)
     return path_of(blobs->incoming, id);
 }
 
+void fedn__blobs_set_limit(fedn__blobs *blobs, uint64_t max_bytes)
+{
+    blobs->max_bytes = max_bytes;
+}
+
+static fedn_status check_room(fedn__blobs *blobs, const char *path, fedn_error *err)
+{
+    uint64_t count = 0;
+    uint64_t used = 0;
+    uint64_t more = 0;
+
+    if (blobs->max_bytes == 0)
+        return FEDN_OK;
+    fedn_status rc = fedn__blobs_usage(blobs, &count, &used, err);
+    if (rc == FEDN_OK)
+        rc = fedn__fs_size(path, &more, err);
+    if (rc != FEDN_OK || (more <= blobs->max_bytes && used <= blobs->max_bytes - more))
+        return rc;
+    return fedn__error(err, FEDN_ERR_LIMIT,
+                       "%llu bytes more than the %llu of %llu models would be over "
+                       "reducer.max_store_bytes %llu: remove models or raise it",
+                       (unsigned long long)more, (unsigned long long)used,
+                       (unsigned long long)count, (unsigned long long)blobs->max_bytes);
+}
+
 fedn_status fedn__blobs_adopt(fedn__blobs *blobs, const fedn__uuid *id, const char *path,
                               fedn_error *err)
 {
@@ -142,6 +168,8 @@ fedn_status fedn__blobs_adopt(fedn__blobs *blobs, const fedn__uuid *id, const ch
     if (access(to, F_OK) == 0)
         rc = fedn__error(err, FEDN_ERR_EXISTS, "%s exists already", to);
     else
+        rc = check_room(blobs, path, err);
+    if (rc == FEDN_OK)
         rc = fedn__fs_move(path, to, 1, err);
     pthread_mutex_unlock(&blobs->adopt_mutex);
     fedn__free(to);

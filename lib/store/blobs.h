@@ -14,7 +14,11 @@ void fedn__blobs_close(fedn__blobs *blobs);
 
 /* Where to write a file that fedn__blobs_adopt() will take: same file system. Caller frees. */
 char *fedn__blobs_incoming(fedn__blobs *blobs, const fedn__uuid *id);
-/* Moves a finished file in: fsync, rename, fsync of the directory. FEDN_ERR_EXISTS. */
+/* So many bytes at most, of all together; 0: as many as the disk takes. Before anything is adopted.
+ */
+void fedn__blobs_set_limit(fedn__blobs *blobs, uint64_t max_bytes);
+/* Moves a finished file in: fsync, rename, fsync of the directory. FEDN_ERR_EXISTS; FEDN_ERR_LIMIT:
+ * there would be too many bytes, the file stays where it is. */
 fedn_status fedn__blobs_adopt(fedn__blobs *blobs, const fedn__uuid *id, const char *path,
                               fedn_error *err);
 /* One mapping per id and process as long as somebody holds it. FEDN_ERR_NOT_FOUND. */

@@ -8,6 +8,7 @@
 #include "core/fs.h"
 #include "core/text.h"
 #include "roles/reducer/ledger.h"
+#include "roles/reducer/retention.h"
 #include <string.h>
 
 void fedn__commit_merge(fedn__reducer_service *service, const fedn__reducer_action *action)
@@ -71,6 +72,7 @@ static void on_committed(void *user_data, fedn_status status, const fedn_error *
         memcpy(service->trained[place].model_id, done->model_id, FEDN__UUID_TEXT);
         service->trained[place].round = done->round;
         service->course.named++;
+        fedn__retention_apply(service);
     }
     if (!service->stopping) {
         fedn__reducer_engine_committed(service->engine, fedn__clock_ms(), done->round, status,

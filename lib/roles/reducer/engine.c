@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COMMIT_RETRY_MS 1000
+
 const char *fedn__session_status(int32_t status)
 {
     static const char *const names[] = {"Created", "Started", "Finished", "Terminated", "Failed"};
@@ -253,7 +255,16 @@ fedn_status fedn__reducer_engine_committed(fedn__reducer_engine *engine, int64_t
         return FEDN_OK;
     if (fedn__reducer_prepare(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
+    if ((status == FEDN_ERR_IO || status == FEDN_ERR_LIMIT) && !engine->session.stopping) {
+        /* no room on the disk, or none that it may use: what was merged stays */
+        engine->commit_ms = now_ms + COMMIT_RETRY_MS;
+        fedn__reducer_say(engine->session.message, "the model cannot be stored: %s", text);
+        fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = round;
+        return FEDN_OK;
+    }
     if (status == FEDN_OK) {
+        if (!engine->session.stopping)
+            engine->session.message[0] = 0;
         snprintf(round->model_id, sizeof round->model_id, "%s", model_id);
         snprintf(engine->session.model_id, sizeof engine->session.model_id, "%s", model_id);
         fedn__reducer_end_round(engine, now_ms, FEDN__ROUND_FINISHED, "");
@@ -294,7 +305,7 @@ fedn_status fedn__reducer_engine_stop(fedn__reducer_engine *engine, int64_t now_
         return FEDN_ERR_NOMEM;
     engine->session.stopping = 1;
     fedn__reducer_say(engine->session.message, "%s", why);
-    if (engine->round->state != FEDN__ROUND_COMMITTING) {
+    if (engine->round->state != FEDN__ROUND_COMMITTING || engine->commit_ms) {
         fedn__reducer_cancel_parts(engine, INT64_MAX, why);
         fedn__reducer_end_round(engine, now_ms, FEDN__ROUND_TERMINATED, why);
         fedn__reducer_end_session(engine, FEDN__SESSION_TERMINATED, why);
@@ -315,8 +326,10 @@ int64_t fedn__reducer_engine_deadline(const fedn__reducer_engine *engine)
     const fedn__reducer_round *round = engine->round;
     int64_t deadline = INT64_MAX;
 
-    if (!round || round->state == FEDN__ROUND_COMMITTING)
+    if (!round)
         return deadline;
+    if (round->state == FEDN__ROUND_COMMITTING)
+        return engine->commit_ms ? engine->commit_ms : deadline;
     if (round->state == FEDN__ROUND_WAITING)
         return engine->await_ms && engine->await_ms < round->deadline_ms ? engine->await_ms
                                                                          : round->deadline_ms;

@@ -94,6 +94,7 @@ void fedn__reducer_end_round(fedn__reducer_engine *engine, int64_t now_ms, int32
 {
     fedn__reducer_round *round = engine->round;
 
+    engine->commit_ms = 0;
     round->state = state;
     round->ended_ms = now_ms;
     fedn__reducer_say(round->message, "%s", message);
@@ -282,9 +283,16 @@ static void run_round(fedn__reducer_engine *engine, int64_t now_ms)
         fail_round(engine, now_ms);
         return;
     }
-    round->state = FEDN__ROUND_COMMITTING;
+    fedn__reducer_commit(engine);
+}
+
+void fedn__reducer_commit(fedn__reducer_engine *engine)
+{
     fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_COMMIT);
-    action->round = round;
+
+    engine->commit_ms = 0;
+    engine->round->state = FEDN__ROUND_COMMITTING;
+    action->round = engine->round;
     action->last = engine->session.opened >= engine->session.rounds;
 }
 
@@ -319,6 +327,8 @@ void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms)
         wait_for_combiners(engine, now_ms);
     else if (engine->round && engine->round->state == FEDN__ROUND_RUNNING)
         run_round(engine, now_ms);
+    else if (engine->round && engine->commit_ms && now_ms >= engine->commit_ms)
+        fedn__reducer_commit(engine);
     if (engine->round || end_session_if_due(engine))
         return;
     open_round(engine, now_ms);

@@ -20,7 +20,8 @@ struct fedn__reducer_engine {
     fedn__reducer_round *ended;    /* the one before */
     fedn__reducer_round *spare;    /* for the next */
     uint64_t next_round;
-    int64_t await_ms; /* until then a round waits for those that were there before; 0: no more */
+    int64_t commit_ms; /* when a commit that found no room is tried again; 0: none waits */
+    int64_t await_ms;  /* until then a round waits for those that were there before; 0: no more */
 
     fedn__reducer_action *actions; /* a ring */
     uint64_t action_capacity;
@@ -39,6 +40,8 @@ void fedn__reducer_say(char text[FEDN__REASON_TEXT], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Whatever follows from the state at `now`: a round begins, ends, a session ends. */
 void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms);
+/* All partials are merged: the model is made. */
+void fedn__reducer_commit(fedn__reducer_engine *engine);
 /* The part of a combiner in a running round; NULL: none. */
 fedn__reducer_part *fedn__reducer_find_part(fedn__reducer_engine *engine,
                                             const fedn__reducer_combiner *combiner);

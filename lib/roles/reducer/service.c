@@ -67,6 +67,9 @@ static fedn_status open_stores(fedn__reducer_service *service, fedn_error *err)
         fedn__error_prefix(err, rc, "reducer.store");
     else
         rc = fedn__blobs_open(models, &service->blobs, err);
+    if (rc == FEDN_OK)
+        fedn__blobs_set_limit(service->blobs, (uint64_t)fedn__config_integer(
+                                                  service->config, "reducer.max_store_bytes"));
 out:
     fedn__free(own);
     fedn__free(models);

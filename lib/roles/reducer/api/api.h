@@ -23,7 +23,7 @@ json_t *fedn__api_show(int32_t kind, json_t *document);
 /* clients.c */
 fedn__api_handler fedn__api_add_client;
 /* models.c */
-fedn__api_handler fedn__api_add_model, fedn__api_download_model;
+fedn__api_handler fedn__api_add_model, fedn__api_patch_model, fedn__api_download_model;
 /* The newest model's id; FEDN_ERR_NOT_FOUND "no model: ..." */
 fedn_status fedn__api_newest_model(fedn__reducer_service *service, char ret[FEDN__UUID_TEXT],
                                    fedn_error *err);

@@ -12,6 +12,7 @@ const fedn__http_route fedn__api_routes[] = {
 
     {"POST", "/api/v1/clients/add", fedn__api_add_client, 0},
     {"POST", "/api/v1/models", fedn__api_add_model, 1},
+    {"PATCH", "/api/v1/models/{id}", fedn__api_patch_model, 0},
     {"GET", "/api/v1/models/{id}/download", fedn__api_download_model, 0},
     {"POST", "/api/v1/sessions", fedn__api_add_session, 0},
     {"POST", "/api/v1/sessions/start", fedn__api_start_session, 0},
