@@ -78,7 +78,7 @@ static void check_clients(world *w, uint32_t round, const contents *sum)
             if (other->client != one->client)
                 continue;
             w->counts.moved_clients++;
-            if (other->acknowledged_by == one->acknowledged_by)
+            if (other->folded_by == one->folded_by)
                 world_fail(w, "two updates of %s count in round %u", node_name(one->client),
                            (unsigned)round);
         }

@@ -42,6 +42,7 @@ static void add(world *w, uint32_t node, const lane_job *job)
         error = "it holds a value that is not finite";
     else
         contents_add(&shell->sum, job->content);
+    w->ledger.contents[job->content - 1].folded_by = node;
     id_text(job->update, update);
     fedn__combiner_engine_folded(shell->engine, node_now(w, node), node_name(job->client), update,
                                  error);

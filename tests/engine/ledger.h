@@ -7,12 +7,15 @@
 #include "core/uuid.h"
 #include "profile.h"
 
+enum { LEDGER_ROUNDS = 64 };
+
 /* An update's bytes, by the training that made them. */
 typedef struct trained {
     uint32_t client; /* node */
     uint32_t session;
     uint32_t round;
     uint32_t model;           /* trained from */
+    uint32_t folded_by;       /* combiner's node, the last */
     uint32_t acknowledged_by; /* combiner's node; 0: nobody */
     uint32_t committed;       /* times */
 } trained;
@@ -62,7 +65,7 @@ typedef struct ledger {
     uint32_t model_count, model_capacity;
     ledger_partial *partials;
     uint32_t partial_count, partial_capacity;
-    ledger_round rounds[64]; /* by id */
+    ledger_round rounds[LEDGER_ROUNDS]; /* by id */
     uint32_t last_round;
     ledger_session sessions[4]; /* from 1 */
 } ledger;

@@ -91,7 +91,10 @@ static void on_ran(world *w, event *e)
         status = job->cancelled ? FEDN_ERR_CANCELLED : FEDN_ERR_CALLBACK;
     w->counts.failed_tasks += status == FEDN_ERR_CALLBACK;
     if (status == FEDN_OK && job->order.train) {
-        trained made = {e->node, job->order.session, job->order.round, job->order.model, 0, 0};
+        trained made = {.client = e->node,
+                        .session = job->order.session,
+                        .round = job->order.round,
+                        .model = job->order.model};
         job->content = ledger_content(&w->ledger, &made);
         job->travels = job->order.travels && random_below(&w->random, 2);
         job->update = world_id(w);

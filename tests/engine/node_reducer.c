@@ -33,12 +33,23 @@ static void send(world *w, const fedn__reducer_combiner *combiner, message *what
     tier_send(w, reducer_combiner_node(combiner), what);
 }
 
+/* Why its part in the open round has failed; else what it is told. */
+static const char *reason_of(const world *w, const fedn__reducer_action *action)
+{
+    const fedn__reducer_round *round = fedn__reducer_engine_round(reducer_of(w)->engine);
+
+    for (uint32_t i = 0; round && round->id == action->round_id && i < round->count; i++)
+        if (round->parts[i].combiner == action->combiner && round->parts[i].error[0])
+            return round->parts[i].error;
+    return action->text;
+}
+
 static void cancel(world *w, const fedn__reducer_action *action)
 {
     message what = {.kind = MESSAGE_CANCEL, .round = (uint32_t)action->round_id};
 
     what.session = w->ledger.rounds[what.round].session;
-    check_cancelled(w, what.round, reducer_combiner_node(action->combiner), action->text);
+    check_cancelled(w, what.round, reducer_combiner_node(action->combiner), reason_of(w, action));
     snprintf(what.text, sizeof what.text, "%.99s", action->text);
     send(w, action->combiner, &what);
 }
@@ -57,7 +68,7 @@ void reducer_tell_orders(world *w, const ticket *written)
     const fedn__reducer_round *round = fedn__reducer_engine_round(reducer_of(w)->engine);
     message what = {.kind = MESSAGE_START, .session = reducer_session(w)};
 
-    for (uint32_t i = 0; round && round->id == written->course.round && i < round->count; i++) {
+    for (uint32_t i = 0; round && round->id == written->round && i < round->count; i++) {
         const fedn__reducer_part *part = &round->parts[i];
         if (part->state != FEDN__PART_ASKED ||
             !(written->asked >> reducer_combiner_node(part->combiner) & 1))
@@ -81,22 +92,20 @@ static void act(world *w, const fedn__reducer_action *action)
 {
     switch (action->type) {
     case FEDN__REDUCER_ROUND_OPENED:
-        store_course(w, action->round);
+        store_round_opened(w, action->round);
         merge_round(w, (uint32_t)action->round->id);
         break;
     case FEDN__REDUCER_ROUND_RESUMED:
         merge_round(w, (uint32_t)action->round->id);
         break;
-    case FEDN__REDUCER_ROUND_CHANGED:
-        if (!action->round->ended_ms)
-            store_course(w, action->round);
-        break;
     case FEDN__REDUCER_SESSION_CHANGED:
-        store_course(w, NULL);
+        store_session(w);
         break;
     case FEDN__REDUCER_ROUND_ENDED:
-        if (action->round->state != FEDN__ROUND_FINISHED)
-            store_course(w, action->round);
+        if (action->round->state == FEDN__ROUND_FINISHED)
+            store_sweep(w); /* its record was written with its model */
+        else
+            store_round_ended(w, action->round);
         break;
     case FEDN__REDUCER_SEND_START:
         reducer_of(w)->asking |= 1u << reducer_combiner_node(action->combiner);
@@ -216,20 +225,22 @@ const char *reducer_message_text(const world *w)
 void reducer_start(world *w)
 {
     reducer_shell *shell = w->nodes[REDUCER].shell;
-    fedn__reducer_settings settings = {.first_round = w->ledger.last_round + 1,
-                                       .grace_ms = w->profile.grace_ms,
-                                       .gone_ms = w->profile.gone_ms,
-                                       .max_failures = w->profile.max_failures};
-    fedn_error err;
 
     if (!shell)
         shell = w->nodes[REDUCER].shell = calloc(1, sizeof *shell);
     if (!shell->tickets)
         shell->tickets = calloc(MOST_TICKETS, sizeof *shell->tickets);
+    fedn__reducer_settings settings = {.first_round = disk_last_round(shell) + 1,
+                                       .grace_ms = w->profile.grace_ms,
+                                       .gone_ms = w->profile.gone_ms,
+                                       .max_failures = w->profile.max_failures};
+    fedn_error err;
+
     if (fedn__reducer_engine_new(&settings, &shell->engine, &err) != FEDN_OK)
         exit(2);
     tier_start(w);
-    store_restore(w);
+    if (!disk_restore(w))
+        store_sweep(w);
     reducer_drain(w);
 }
 
@@ -247,7 +258,7 @@ void reducer_crash(world *w)
 
     w->counts.torn_writes += shell->ticket_count;
     forget(shell);
-    memset(shell, 0, offsetof(reducer_shell, disk));
+    memset(shell, 0, offsetof(reducer_shell, sessions));
     shell->tickets = tickets;
 }
 

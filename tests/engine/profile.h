@@ -9,7 +9,14 @@ enum { MOST_COMBINERS = 3, MOST_CLIENTS = 8, MOST_ROUNDS = 4 };
 enum { ROLE_REDUCER, ROLE_COMBINER, ROLE_CLIENT, ROLES };
 
 /* Mistakes that a shell could make; switched on to see that the checks find them. */
-enum { MISTAKE_NONE, MISTAKE_EARLY_REPLY, MISTAKE_MERGE_TWICE, MISTAKE_EARLY_ACK };
+enum {
+    MISTAKE_NONE,
+    MISTAKE_EARLY_REPLY,
+    MISTAKE_MERGE_TWICE,
+    MISTAKE_EARLY_ACK,
+    MISTAKE_LATE_RECORD,
+    MISTAKE_GIVE_UP
+};
 
 typedef struct profile {
     /* Gentle: whatever goes wrong is over long before anybody's time-out, so that every round

@@ -142,7 +142,7 @@ static void on_hello(world *w, uint32_t wire, const message *what)
 
 /* ---- messages ---- */
 
-static void on_report(world *w, uint32_t combiner, const message *what)
+static int32_t on_report(world *w, uint32_t combiner, const message *what)
 {
     reducer_shell *shell = reducer_of(w);
     char partial[FEDN__UUID_TEXT] = "";
@@ -167,6 +167,7 @@ static void on_report(world *w, uint32_t combiner, const message *what)
                                     tier_link_of(w, combiner)->combiner, &report, &taken);
     if (what->kind == MESSAGE_REPORT && !taken)
         w->counts.repeated_reports++;
+    return taken;
 }
 
 /* 1: its number is acknowledged when its records are durable. */
@@ -177,16 +178,13 @@ static int32_t take(world *w, uint32_t combiner, const message *what)
     if (what->kind == MESSAGE_ROSTER) {
         fedn__reducer_engine_roster(shell->engine, node_now(w, REDUCER),
                                     tier_link_of(w, combiner)->combiner, what->active);
-        store_receipt(w, combiner, what->seq, 0);
+        store_roster(w, combiner, what->seq);
         return 1;
     }
-    on_report(w, combiner, what);
-    reducer_drain(w); /* what it leads to is recorded with it */
-    if (!w->nodes[REDUCER].up)
-        return 0;
+    int32_t taken = on_report(w, combiner, what);
     if (what->kind != MESSAGE_REPORT || w->options.mistake == MISTAKE_EARLY_ACK)
         return 0;
-    store_receipt(w, combiner, what->seq, 1);
+    store_report(w, combiner, what->seq, what->round, taken);
     return 1;
 }
 

@@ -45,10 +45,11 @@ static void finish(world *w, const merge_step *step)
 {
     reducer_shell *shell = reducer_of(w);
     const fedn__reducer_round *round = fedn__reducer_engine_round(shell->engine);
-    ledger_model made = {.session = shell->disk.session, .round = step->round};
+    ledger_model made = {.round = step->round};
 
     if (!round || round->id != step->round || round->state != FEDN__ROUND_COMMITTING)
         return;
+    made.session = (uint32_t)id_number(fedn__reducer_engine_session(shell->engine)->session_id);
     made.parent = (uint32_t)id_number(round->model_id);
     store_commit(w, ledger_model_new(&w->ledger, &made));
 }

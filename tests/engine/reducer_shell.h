@@ -30,32 +30,41 @@ typedef struct part_record {
     char error[128];
 } part_record;
 
-/* All that is written at one step: the session and its newest round. */
-typedef struct course_record {
-    uint32_t session; /* 0: there was none */
-    int32_t status;
+typedef struct session_record {
+    int32_t status; /* 0: there is no record */
     int32_t stopping;
     uint32_t opened, done, failures;
     uint32_t model;
+    uint32_t round; /* the newest that it says */
     char message[128];
-    uint32_t round; /* 0: none */
+} session_record;
+
+typedef struct round_record {
+    int32_t is_there;
+    uint32_t session;
     uint32_t number;
     int32_t state;
-    uint32_t round_model; /* trained from */
+    uint32_t model; /* trained from */
+    char message[128];
     part_record parts[MOST_COMBINERS];
-} course_record;
+} round_record;
 
-enum { TICKET_COURSE, TICKET_COMMIT, TICKET_REPORT, TICKET_RECEIPT, TICKET_ORDERS };
+enum { TICKET_COURSE, TICKET_ROUND_END, TICKET_COMMIT, TICKET_REPORT, TICKET_ORDERS };
 
+/* What is written together. */
 typedef struct ticket {
     int32_t kind;
-    course_record course;
+    uint32_t session; /* whose record `of_session` is; 0: none is written */
+    session_record of_session;
+    uint32_t round; /* whose record `of_round` is; 0: none is written */
+    round_record of_round;
     uint32_t model; /* of a commit */
     contents sum;
     uint32_t asked;    /* combiners that are told once this is written, a bit each */
     uint32_t combiner; /* whose message it was; 0: nobody's */
     uint32_t epoch;
     uint64_t seq;
+    int32_t ok;
 } ticket;
 
 enum { STEP_ROUND, STEP_MERGE, STEP_FINISH };
@@ -82,7 +91,8 @@ typedef struct reducer_shell {
     contents sum;
     uint32_t asking; /* combiners that are to be told of the round, a bit each */
 
-    course_record disk;
+    session_record sessions[4]; /* by number */
+    round_record rounds[LEDGER_ROUNDS];
     uint32_t known; /* combiners, a bit each */
 } reducer_shell;
 
@@ -100,13 +110,22 @@ void tier_written(world *w, const ticket *done, int32_t ok);
 void tier_settled(world *w);
 
 /* reducer_store.c */
-/* NULL: the present round */
-void store_course(world *w, const fedn__reducer_round *round);
+void store_round_opened(world *w, const fedn__reducer_round *round);
+void store_round_ended(world *w, const fedn__reducer_round *round);
+void store_session(world *w);
 void store_commit(world *w, uint32_t model);
 /* Who was asked is recorded before they are told. */
 void store_orders(world *w);
-void store_receipt(world *w, uint32_t combiner, uint64_t seq, int32_t is_report);
-void store_restore(world *w);
+void store_roster(world *w, uint32_t combiner, uint64_t seq);
+/* What a report has led to; it is acknowledged after that. */
+void store_report(world *w, uint32_t combiner, uint64_t seq, uint32_t round, int32_t taken);
+void store_sweep(world *w);
+
+/* reducer_disk.c */
+void disk_apply(world *w, const ticket *written);
+uint32_t disk_last_round(const reducer_shell *shell);
+/* 1: a round is open. */
+int32_t disk_restore(world *w);
 
 /* reducer_merge.c */
 void merge_round(world *w, uint32_t round);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The reducer's records: tickets are written in order, all that wait in one transaction. What a
- * crash leaves is what the last transaction said. */
+ * What the reducer writes, and when: as lib/roles/reducer/ledger.c and recorder.c have it. Tickets
+ * are written in order, all that wait in one transaction; what fails together is tried one by one.
+ */
 #include "reducer_shell.h"
 
-#include "check.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ enum { DISK_PAUSE_MS = 500 };
 
 static void on_written(world *w, event *e);
 
-static void write_on(world *w, int64_t delay_ms)
+static void write_next(world *w, int64_t delay_ms)
 {
     reducer_shell *shell = reducer_of(w);
 
@@ -22,7 +22,22 @@ static void write_on(world *w, int64_t delay_ms)
     world_later(w, REDUCER, delay_ms, on_written);
 }
 
-static void take_part(part_record *to, const fedn__reducer_part *from)
+static ticket *submit(world *w, int32_t kind)
+{
+    reducer_shell *shell = reducer_of(w);
+
+    if (shell->ticket_count == MOST_TICKETS) {
+        world_fail(w, "the reducer has %d records waiting", MOST_TICKETS);
+        shell->ticket_count--;
+    }
+    ticket *fresh = &shell->tickets[shell->ticket_count++];
+    memset(fresh, 0, sizeof *fresh);
+    fresh->kind = kind;
+    write_next(w, world_delay(w, REDUCER, w->profile.disk_ms));
+    return fresh;
+}
+
+static void add_part(part_record *to, const fedn__reducer_part *from)
 {
     to->combiner = reducer_combiner_node(from->combiner);
     to->state = from->state;
@@ -35,44 +50,36 @@ static void take_part(part_record *to, const fedn__reducer_part *from)
     snprintf(to->error, sizeof to->error, "%.127s", from->error);
 }
 
-static void describe(world *w, const fedn__reducer_round *round, course_record *to)
+static void add_round(world *w, ticket *to, const fedn__reducer_round *round, int32_t state)
 {
     const fedn__reducer_session *session = fedn__reducer_engine_session(reducer_of(w)->engine);
+    round_record *record = &to->of_round;
 
-    memset(to, 0, sizeof *to);
-    to->session = (uint32_t)id_number(session->session_id);
-    to->status = session->status;
-    to->stopping = session->stopping;
-    to->opened = session->opened;
-    to->done = session->done;
-    to->failures = session->failures;
-    to->model = (uint32_t)id_number(session->model_id);
-    snprintf(to->message, sizeof to->message, "%.127s", session->message);
-    if (!round)
-        return;
     to->round = (uint32_t)round->id;
-    to->number = to->opened = round->number; /* the next one may be open already */
-    to->state = round->state;
-    to->round_model = (uint32_t)id_number(round->model_id);
-    if (round->message[0])
-        snprintf(to->message, sizeof to->message, "%.127s", round->message);
-    for (uint32_t i = 0; i < round->count; i++)
-        take_part(&to->parts[i], &round->parts[i]);
+    record->is_there = 1;
+    record->session = (uint32_t)id_number(session->session_id);
+    record->number = round->number;
+    record->state = state;
+    record->model = (uint32_t)id_number(round->model_id);
+    snprintf(record->message, sizeof record->message, "%.127s", round->message);
+    for (uint32_t i = 0; i < round->count && i < MOST_COMBINERS; i++)
+        add_part(&record->parts[i], &round->parts[i]);
 }
 
-static ticket *new_ticket(world *w, int32_t kind, const fedn__reducer_round *round)
+static void add_session(world *w, ticket *to, const fedn__reducer_round *round)
 {
-    reducer_shell *shell = reducer_of(w);
+    const fedn__reducer_session *session = fedn__reducer_engine_session(reducer_of(w)->engine);
+    session_record *record = &to->of_session;
 
-    if (shell->ticket_count == MOST_TICKETS) {
-        world_fail(w, "the reducer has %d records waiting", MOST_TICKETS);
-        shell->ticket_count--;
-    }
-    ticket *fresh = &shell->tickets[shell->ticket_count++];
-    memset(fresh, 0, sizeof *fresh);
-    fresh->kind = kind;
-    describe(w, round, &fresh->course);
-    return fresh;
+    to->session = (uint32_t)id_number(session->session_id);
+    record->status = session->status;
+    record->stopping = session->stopping;
+    record->done = session->done;
+    record->failures = session->failures;
+    record->model = (uint32_t)id_number(session->model_id);
+    record->round = round ? (uint32_t)round->id : 0;
+    record->opened = round ? round->number : 0;
+    snprintf(record->message, sizeof record->message, "%.127s", session->message);
 }
 
 static const fedn__reducer_round *present(const world *w)
@@ -80,33 +87,43 @@ static const fedn__reducer_round *present(const world *w)
     return fedn__reducer_engine_round(reducer_of(w)->engine);
 }
 
-void store_course(world *w, const fedn__reducer_round *round)
+/* ---- tickets ---- */
+
+void store_round_opened(world *w, const fedn__reducer_round *round)
 {
-    new_ticket(w, TICKET_COURSE, round ? round : present(w));
-    write_on(w, world_delay(w, REDUCER, w->profile.disk_ms));
+    ticket *fresh = submit(w, TICKET_COURSE);
+
+    add_session(w, fresh, round);
+    fresh->of_session.status = FEDN__SESSION_STARTED;
+    add_round(w, fresh, round, FEDN__ROUND_WAITING);
+    memset(fresh->of_round.parts, 0, sizeof fresh->of_round.parts);
 }
 
-void store_receipt(world *w, uint32_t combiner, uint64_t seq, int32_t is_report)
+void store_round_ended(world *w, const fedn__reducer_round *round)
 {
-    ticket *fresh = new_ticket(w, is_report ? TICKET_REPORT : TICKET_RECEIPT, present(w));
+    ticket *fresh = submit(w, TICKET_ROUND_END);
 
-    fresh->combiner = combiner;
-    fresh->seq = seq;
-    fresh->epoch = tier_link_of(w, combiner)->epoch;
-    write_on(w, world_delay(w, REDUCER, w->profile.disk_ms));
+    add_session(w, fresh, round);
+    fresh->of_session.status = FEDN__SESSION_STARTED;
+    add_round(w, fresh, round, round->state);
+}
+
+void store_session(world *w)
+{
+    add_session(w, submit(w, TICKET_COURSE), NULL);
 }
 
 void store_commit(world *w, uint32_t model)
 {
-    ticket *fresh = new_ticket(w, TICKET_COMMIT, present(w));
+    ticket *fresh = submit(w, TICKET_COMMIT);
 
     fresh->model = model;
     fresh->sum = reducer_of(w)->sum;
-    fresh->course.model = model;
-    fresh->course.done++;
-    fresh->course.failures = 0;
-    fresh->course.state = FEDN__ROUND_FINISHED;
-    write_on(w, world_delay(w, REDUCER, w->profile.disk_ms));
+    add_session(w, fresh, present(w));
+    add_round(w, fresh, present(w), FEDN__ROUND_FINISHED);
+    fresh->of_session.model = model;
+    fresh->of_session.done++;
+    fresh->of_session.failures = 0;
 }
 
 void store_orders(world *w)
@@ -115,82 +132,95 @@ void store_orders(world *w)
     const fedn__reducer_round *round = present(w);
 
     if (shell->asking && round && round->state == FEDN__ROUND_RUNNING) {
-        new_ticket(w, TICKET_ORDERS, round)->asked = shell->asking;
-        write_on(w, world_delay(w, REDUCER, w->profile.disk_ms));
+        ticket *fresh = submit(w, TICKET_ORDERS);
+        fresh->asked = shell->asking;
+        add_round(w, fresh, round, FEDN__ROUND_RUNNING);
     }
     shell->asking = 0;
 }
 
-/* ---- what is on disk now ---- */
-
-static void note_parts(world *w, const course_record *course)
+void store_roster(world *w, uint32_t combiner, uint64_t seq)
 {
-    for (uint32_t i = 0; i < MOST_COMBINERS; i++) {
-        const part_record *part = &course->parts[i];
-        if (part->combiner)
-            check_part(w, course->round, part->combiner, part->state == FEDN__PART_MERGED,
-                       part->error[0]                     ? part->error
-                       : part->state == FEDN__PART_FAILED ? ""
-                                                          : "-");
-    }
+    ticket *fresh = submit(w, TICKET_COURSE);
+
+    fresh->combiner = combiner;
+    fresh->seq = seq;
+    fresh->epoch = tier_link_of(w, combiner)->epoch;
 }
 
-static void apply(world *w, const ticket *t)
+void store_report(world *w, uint32_t combiner, uint64_t seq, uint32_t number, int32_t taken)
 {
-    reducer_shell *shell = reducer_of(w);
-    const course_record *to = &t->course;
-    course_record *disk = &shell->disk;
-    ledger_session *session = &w->ledger.sessions[to->session];
-    int32_t was_over = disk->round == to->round && disk->state >= FEDN__ROUND_FINISHED;
+    const fedn__reducer_round *round = present(w);
+    int32_t open = round && round->id == number &&
+                   (round->state <= FEDN__ROUND_RUNNING ||
+                    (round->state == FEDN__ROUND_COMMITTING &&
+                     (taken || w->options.mistake == MISTAKE_LATE_RECORD)));
+    uint32_t life = w->nodes[REDUCER].life;
 
-    if (to->session == 0 || t->kind == TICKET_RECEIPT)
+    if (!open)
+        reducer_drain(w); /* which records the end of a round that is over by it */
+    if (!node_is_alive(w, REDUCER, life))
         return;
-    if (t->kind == TICKET_REPORT && to->state == FEDN__ROUND_COMMITTING)
-        return; /* the commit is written before, or has all of it */
-    session->started = 1;
-    if (to->round > w->ledger.last_round)
-        check_round_opened(w, to->session, to->round, to->round_model);
-    if (t->kind == TICKET_COMMIT) {
-        note_parts(w, to);
-        check_committed(w, to->round, t->model, &t->sum);
-    } else if (to->round && to->state > FEDN__ROUND_FINISHED && !was_over) {
-        note_parts(w, to);
-        check_round_ended(w, to->round, to->message);
-    }
-    if (to->status != FEDN__SESSION_STARTED && !session->ended) {
-        session->ended = 1;
-        w->counts.sessions_finished += to->status == FEDN__SESSION_FINISHED;
-        w->counts.sessions_ended += to->status != FEDN__SESSION_FINISHED;
-        TRACE(w, REDUCER, "session %u is %s: %s", (unsigned)to->session,
-              fedn__session_status(to->status), to->message);
-    }
-    *disk = *to;
+    ticket *fresh = submit(w, TICKET_REPORT);
+    fresh->combiner = combiner;
+    fresh->seq = seq;
+    fresh->epoch = tier_link_of(w, combiner)->epoch;
+    if (open)
+        add_round(w, fresh, round, FEDN__ROUND_RUNNING);
 }
 
-static void tell(world *w, const ticket *t, int32_t ok)
+/* ---- written ---- */
+
+/* The files of partials: none is wanted, except those that are still coming. */
+void store_sweep(world *w)
+{
+    for (uint32_t i = 0; i < w->ledger.partial_count; i++)
+        w->ledger.partials[i].stored = 0;
+}
+
+static void tell(world *w, const ticket *t)
 {
     reducer_shell *shell = reducer_of(w);
     char model[FEDN__UUID_TEXT];
 
     if (t->combiner)
-        tier_written(w, t, ok);
-    if (t->kind == TICKET_ORDERS)
+        tier_written(w, t, t->ok);
+    if (t->kind == TICKET_ORDERS && t->ok)
         reducer_tell_orders(w, t);
+    if (t->kind == TICKET_ROUND_END && t->ok)
+        store_sweep(w);
     if (t->kind != TICKET_COMMIT)
         return;
     id_text(t->model, model);
-    fedn__reducer_engine_committed(shell->engine, node_now(w, REDUCER), t->course.round, FEDN_OK,
-                                   model, "");
+    fedn__reducer_engine_committed(shell->engine, node_now(w, REDUCER), t->round,
+                                   t->ok ? FEDN_OK : FEDN_ERR_IO, model,
+                                   t->ok ? "" : "the model could not be recorded");
 }
 
-/* Reports and commits are tried until they are written; other records may be lost to a disk that
- * fails, and their messages come again. */
-static int32_t may_fail(const reducer_shell *shell)
+/* A copy of those that are written; they make room. */
+static ticket *take_written(reducer_shell *shell, uint32_t count)
 {
-    for (uint32_t i = 0; i < shell->writing; i++)
-        if (shell->tickets[i].kind != TICKET_RECEIPT)
-            return 0;
-    return 1;
+    ticket *done = malloc(count * sizeof *done);
+
+    if (!done)
+        exit(2);
+    memcpy(done, shell->tickets, count * sizeof *done);
+    shell->ticket_count -= count;
+    memmove(shell->tickets, shell->tickets + count, shell->ticket_count * sizeof *done);
+    shell->writing = 0;
+    return done;
+}
+
+/* What a session needs to go on is tried until the disk takes it; other records come again with
+ * their message. */
+static int32_t must_write(const world *w, uint32_t count)
+{
+    const ticket *tickets = reducer_of(w)->tickets;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (tickets[i].session || tickets[i].round)
+            return w->options.mistake != MISTAKE_GIVE_UP;
+    return 0;
 }
 
 static void on_written(world *w, event *e)
@@ -198,103 +228,25 @@ static void on_written(world *w, event *e)
     reducer_shell *shell = reducer_of(w);
     int32_t fails = node_disk_fails(w, REDUCER);
     uint32_t life = e->life;
+    uint32_t count = shell->writing;
 
-    if (fails && !may_fail(shell)) {
+    if (fails && must_write(w, count)) {
         shell->writing = 0;
-        write_on(w, DISK_PAUSE_MS);
+        write_next(w, DISK_PAUSE_MS);
         return;
     }
-    uint32_t count = shell->writing;
-    ticket *done = malloc(count * sizeof *done);
-    if (!done)
-        exit(2);
-    memcpy(done, shell->tickets, count * sizeof *done);
-    shell->ticket_count -= count;
-    memmove(shell->tickets, shell->tickets + count, shell->ticket_count * sizeof *done);
-    shell->writing = 0;
-    for (uint32_t i = 0; i < count && !fails; i++)
-        apply(w, &done[i]);
+    ticket *done = take_written(shell, count);
+    for (uint32_t i = 0; i < count; i++) {
+        done[i].ok = !fails;
+        if (!fails)
+            disk_apply(w, &done[i]);
+    }
+    write_next(w, world_delay(w, REDUCER, w->profile.disk_ms));
     for (uint32_t i = 0; i < count && node_is_alive(w, REDUCER, life); i++) {
-        tell(w, &done[i], !fails);
+        tell(w, &done[i]);
         reducer_drain(w);
     }
     free(done);
-    if (!node_is_alive(w, REDUCER, life))
-        return;
-    tier_settled(w);
-    write_on(w, world_delay(w, REDUCER, w->profile.disk_ms));
-}
-
-/* ---- after a restart ---- */
-
-static uint32_t list_parts(const reducer_shell *shell, fedn__restored_part *parts,
-                           char (*partials)[FEDN__UUID_TEXT])
-{
-    uint32_t count = 0;
-    uint32_t listed = 0;
-
-    for (uint32_t i = 0; i < MOST_COMBINERS && shell->disk.state < FEDN__ROUND_FINISHED; i++) {
-        const part_record *from = &shell->disk.parts[i];
-        if (!from->combiner)
-            continue;
-        partials[count][0] = 0;
-        if (from->partial)
-            id_text(from->partial, partials[count]);
-        parts[count++] = (fedn__restored_part){node_name(from->combiner),
-                                               from->state,
-                                               from->place,
-                                               from->expected,
-                                               from->accepted,
-                                               from->refused,
-                                               from->failed,
-                                               partials[count],
-                                               from->error};
-        parts[count - 1].partial_id = partials[count - 1];
-        listed |= 1u << from->combiner;
-    }
-    for (uint32_t i = FIRST_COMBINER; i < FIRST_CLIENT; i++)
-        if ((shell->known & ~listed) >> i & 1)
-            parts[count++] = (fedn__restored_part){
-                .combiner = node_name(i), .state = FEDN__PART_NONE, .partial_id = "", .error = ""};
-    return count;
-}
-
-static void take_session(const world *w, const course_record *disk, fedn__reducer_session *session)
-{
-    memset(session, 0, sizeof *session);
-    id_text(disk->session, session->session_id);
-    id_text(disk->model, session->model_id);
-    session->rounds = w->profile.rounds;
-    session->round_timeout_ms = w->profile.round_timeout_ms;
-    session->clients_required = w->profile.clients_required;
-    session->validate = w->profile.validate;
-    session->status = disk->status;
-    session->stopping = disk->stopping;
-    session->opened = disk->opened;
-    session->done = disk->done;
-    session->failures = disk->failures;
-}
-
-void store_restore(world *w)
-{
-    reducer_shell *shell = reducer_of(w);
-    const course_record *disk = &shell->disk;
-    fedn__reducer_session session;
-    fedn__reducer_round round = {.id = disk->round, .number = disk->number, .state = disk->state};
-    fedn__restored_part parts[2 * MOST_COMBINERS];
-    char partials[MOST_COMBINERS][FEDN__UUID_TEXT];
-    int32_t open = disk->round && disk->state < FEDN__ROUND_FINISHED;
-    fedn_error err = {0};
-
-    if (!disk->session || disk->status != FEDN__SESSION_STARTED)
-        return;
-    take_session(w, disk, &session);
-    id_text(disk->round_model, round.model_id);
-    uint32_t count = list_parts(shell, parts, partials);
-    TRACE(w, REDUCER, "goes on with session %u, %s round %u", (unsigned)disk->session,
-          open ? "open" : "after", (unsigned)disk->round);
-    w->counts.restored_sessions++;
-    if (fedn__reducer_engine_restore(shell->engine, node_now(w, REDUCER), &session,
-                                     open ? &round : NULL, parts, count, &err) != FEDN_OK)
-        world_fail(w, "the reducer cannot go on: %s", err.message);
+    if (node_is_alive(w, REDUCER, life))
+        tier_settled(w);
 }
