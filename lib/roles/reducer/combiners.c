@@ -344,7 +344,10 @@ static fedn__ticket *on_report(fedn__reducer_service *service, fedn__tier_link *
         json_object_set_new(service->course.entries, link->combiner->name,
                             fedn__trail_entry(from, link->combiner->name, service->course.task));
     const fedn__reducer_round *round = fedn__reducer_engine_round(service->engine);
-    int32_t open = round && round->id == report.round && round->state <= FEDN__ROUND_COMMITTING;
+    /* while it is being committed only what made it so: its end may be on its way to the records */
+    int32_t open =
+        round && round->id == report.round &&
+        (round->state <= FEDN__ROUND_RUNNING || (round->state == FEDN__ROUND_COMMITTING && taken));
     if (open) {
         fedn__ledger_round(service, ticket, round, FEDN__ROUND_RUNNING);
         fedn__recorder_submit(service->recorder, ticket);
