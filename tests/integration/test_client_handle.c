@@ -4,6 +4,7 @@
 #include "client_rig.h"
 
 #include "core/fs.h"
+#include <dirent.h>
 #include <stdlib.h>
 
 static void polling_runs_callbacks_on_the_calling_thread(void **state)
@@ -222,6 +223,49 @@ static void state_dir_belongs_to_one_client(void **state)
     rig_done(&r);
 }
 
+/* The one thing that is in work/ of the rig's directory. */
+static char *only_work_of_a_new_client(rig *r)
+{
+    char *work = fedn__fs_join(r->dir, "work");
+    char *found = NULL;
+    struct dirent *entry;
+
+    rig_client(r);
+    DIR *dir = opendir(work);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) /* NOLINT(concurrency-mt-unsafe) */
+        if (entry->d_name[0] != '.') {
+            assert_null(found);
+            found = strdup(entry->d_name);
+        }
+    closedir(dir);
+    fedn_client_free(r->client);
+    r->client = NULL;
+    fedn__free(work);
+    assert_non_null(found);
+    return found;
+}
+
+static void a_program_of_an_earlier_process_meets_no_file_of_this_one(void **state)
+{
+    rig r;
+    fedn_error err;
+
+    (void)state;
+    rig_init(&r);
+    rig_set(&r, "client.state_dir", r.dir);
+    char *left = fedn__fs_join(r.dir, "work/task-1/deeper");
+    assert_ok(fedn__fs_mkdirs(left, &err), &err);
+    char *first = only_work_of_a_new_client(&r);
+    char *second = only_work_of_a_new_client(&r);
+    assert_string_not_equal(first, "task-1");
+    assert_string_not_equal(first, second);
+    free(first);
+    free(second);
+    fedn__free(left);
+    rig_done(&r);
+}
+
 static fedn_status new_client(void *arg)
 {
     const rig *r = arg;
@@ -297,6 +341,7 @@ int main(void)
         cmocka_unit_test(identity_is_kept_in_the_state_dir),
         cmocka_unit_test(bad_properties_are_named),
         cmocka_unit_test(state_dir_belongs_to_one_client),
+        cmocka_unit_test(a_program_of_an_earlier_process_meets_no_file_of_this_one),
         cmocka_unit_test(creation_survives_failing_allocations),
         cmocka_unit_test(start_survives_failing_allocations),
         cmocka_unit_test(null_is_refused_or_ignored),

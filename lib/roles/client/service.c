@@ -9,6 +9,7 @@
 #include "core/fs.h"
 #include "core/owner.h"
 #include "core/pem.h"
+#include "core/uuid.h"
 #include "rpc/parts.h"
 #include <stdio.h>
 #include <string.h>
@@ -173,6 +174,24 @@ static void on_stop(fedn__post *post)
     fedn__client_drain(service);
 }
 
+/* A directory of this process alone: a program of an earlier one that was killed may still be at
+ * work, and must not meet the files of a task that came again. */
+static fedn_status make_work_dir(fedn__client_service *service, fedn_error *err)
+{
+    char life[FEDN__UUID_TEXT];
+    char *all = fedn__fs_join(service->state_dir, "work");
+
+    fedn__uuid_new_text(life);
+    service->work_dir = all ? fedn__fs_join(all, life) : NULL;
+    fedn_status rc = service->work_dir ? FEDN_OK : fedn__error_nomem(err);
+    if (rc == FEDN_OK) /* what such a program still adds goes at the next start */
+        (void)fedn__fs_remove_tree(all, NULL);
+    if (rc == FEDN_OK)
+        rc = fedn__fs_mkdirs(service->work_dir, err);
+    fedn__free(all);
+    return rc;
+}
+
 static fedn_status make_dirs(fedn__client_service *service, fedn_error *err)
 {
     const char *dir = service->options->state_dir;
@@ -187,14 +206,8 @@ static fedn_status make_dirs(fedn__client_service *service, fedn_error *err)
         service->temporary = 1;
         rc = fedn__fs_temp_dir(NULL, "fedn-client-", &service->state_dir, err);
     }
-    if (rc == FEDN_OK) {
-        service->work_dir = fedn__fs_join(service->state_dir, "work");
-        rc = service->work_dir ? FEDN_OK : fedn__error_nomem(err);
-    }
-    if (rc == FEDN_OK) /* what an earlier run that was killed has left */
-        rc = fedn__fs_remove_tree(service->work_dir, err);
     if (rc == FEDN_OK)
-        rc = fedn__fs_mkdirs(service->work_dir, err);
+        rc = make_work_dir(service, err);
     if (rc == FEDN_OK && !(service->parts = fedn__fs_join(service->state_dir, "parts")))
         rc = fedn__error_nomem(err);
     if (rc == FEDN_OK)

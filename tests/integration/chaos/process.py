@@ -20,6 +20,7 @@ class Process:
         self.popen = self.pipe = self.ready_pipe = None
         self.ready = False
         self.lives = 0
+        self.may_end = False     # by itself
         self.args = []
         self.env = {}
         self.on_line = self.on_ready = lambda *_: None
@@ -60,6 +61,8 @@ class Process:
             self.on_line(self, text)
         if not data:
             self.loop.forget(self.pipe)
+            if self.popen and not self.may_end:
+                raise RuntimeError(f"{self.name} ended by itself with {self.popen.wait(10)}: {self.lines[-1:]}")
 
     def _become_ready(self):
         said = os.read(self.ready_pipe, 4096)
@@ -79,7 +82,9 @@ class Process:
 
     def wait(self, seconds):
         code = self.popen.wait(seconds)
+        ended, self.may_end = self.may_end, True
         self._read()
+        self.may_end = ended
         for fd in (self.pipe, self.ready_pipe):
             if fd is not None:
                 self.loop.forget(fd)
