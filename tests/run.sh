@@ -126,7 +126,7 @@ stage_gcc() {
 # What each program of it did is printed: how often it struck, and where.
 stage_chaos() {
     build_gcc && run_suites build-gcc 2 chaos
-    sed -n 's/^\(.* strikes so far\|  *between rounds .*\|[a-z ]*  [ 0-9]*\)$/   | &/p' build-gcc/meson-logs/testlog.txt
+    sed -n 's/^\([A-Z][A-Za-z]*, after .*\|.* strikes so far\|  *between rounds .*\|[a-z ]*  [ 0-9]*\)$/   | &/p' build-gcc/meson-logs/testlog.txt
 }
 
 build_clang() {

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 
@@ -35,6 +36,7 @@ class Network:
         self.processes = [self.reducer] + self.combiners + self.clients
         self.on_training = lambda what, client, model: None
         self.on_event = lambda event: None
+        self.mounts = []
         self.session_id = None  # of the present session; its end is told even if it was missed
         self.online = {}        # combiner: its active clients
         self._open_socket()
@@ -113,6 +115,14 @@ class Network:
         client.env = {"CHAOS_SOCKET": self.path, "CHAOS_TRAIN_MS": str(self.train_ms)}
         client.start()
 
+    def mount(self, path, *options):
+        subprocess.run(["mount", *options, path], check=True)
+        self.mounts.append(path)
+
+    def unmount(self, path):
+        subprocess.run(["umount", path], check=True)
+        self.mounts.remove(path)
+
     def running(self, *roles):
         return [p for p in self.processes if p.popen and (not roles or p.role in roles)]
 
@@ -122,6 +132,8 @@ class Network:
                 process.kill()
         if failed:
             self._show_logs()
+        for path in reversed(self.mounts):
+            subprocess.run(["umount", "--lazy", path], check=False)
         if not failed or not os.environ.get("CHAOS_KEEP"):
             shutil.rmtree(self.directory)
         else:
