@@ -13,7 +13,7 @@
 
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 1178944622 /* "FEDn" */
-#define BUSY_MS        5000       /* for an operator's shell that looks into the file */
+#define BUSY_MS        1000       /* for an operator's shell that looks into the file */
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)

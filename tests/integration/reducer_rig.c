@@ -2,6 +2,8 @@
  * A reducer for tests; see reducer_rig.h. */
 #include "reducer_rig.h"
 
+#include "core/clock.h"
+#include "core/thread.h"
 #include "http/client.h"
 #include "test.h"
 #include <fedn/model.h>
@@ -30,14 +32,40 @@ fedn_config *reducer_rig_config(const reducer_rig *rig)
     return config;
 }
 
+static void keep_line(int32_t level, const char *component, const char *line, void *user_data)
+{
+    reducer_rig *rig = user_data;
+
+    (void)component;
+    if (level > FEDN_LOG_ERROR)
+        return;
+    pthread_mutex_lock(&rig->mutex);
+    strncat(rig->lines, line, sizeof rig->lines - strlen(rig->lines) - 2);
+    strcat(rig->lines, "\n");
+    pthread_cond_broadcast(&rig->said);
+    pthread_mutex_unlock(&rig->mutex);
+}
+
 static void start(reducer_rig *rig)
 {
     fedn_config *config = reducer_rig_config(rig);
     fedn_error err;
 
     assert_ok(fedn_reducer_new(config, &rig->reducer, &err), &err);
+    assert_int_equal(fedn_reducer_set_log(rig->reducer, keep_line, rig), FEDN_OK);
     assert_ok(fedn_reducer_start(rig->reducer, &err), &err);
     fedn_config_free(config);
+}
+
+void reducer_rig_await_error(reducer_rig *rig, const char *text)
+{
+    int64_t deadline = fedn__clock_ns() + INT64_C(20000000000);
+
+    pthread_mutex_lock(&rig->mutex);
+    while (!strstr(rig->lines, text))
+        if (!fedn__cond_wait(&rig->said, &rig->mutex, deadline))
+            fail_msg("\"%s\" is not said: %s", text, rig->lines);
+    pthread_mutex_unlock(&rig->mutex);
 }
 
 int reducer_rig_setup(void **state)
@@ -45,6 +73,8 @@ int reducer_rig_setup(void **state)
     reducer_rig *rig = calloc(1, sizeof *rig);
 
     rig->dir = test_scratch();
+    pthread_mutex_init(&rig->mutex, NULL);
+    fedn__cond_init(&rig->said);
     start(rig);
     *state = rig;
     return 0;
@@ -56,6 +86,8 @@ int reducer_rig_teardown(void **state)
 
     fedn_reducer_free(rig->reducer);
     test_scratch_done(rig->dir);
+    pthread_cond_destroy(&rig->said);
+    pthread_mutex_destroy(&rig->mutex);
     free(rig);
     return 0;
 }

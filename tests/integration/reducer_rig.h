@@ -7,16 +7,22 @@
 
 #include <fedn/reducer.h>
 #include <jansson.h>
+#include <pthread.h>
 
 typedef struct reducer_rig {
     char *dir;
     fedn_reducer *reducer;
+    pthread_mutex_t mutex; /* guards the lines */
+    pthread_cond_t said;
+    char lines[16384]; /* what it said that is an error */
 } reducer_rig;
 
 int reducer_rig_setup(void **state);
 int reducer_rig_teardown(void **state);
 /* Ends the reducer and starts one anew on the same directory. */
 void reducer_rig_restart(reducer_rig *rig);
+/* Waits until it has said this as an error. */
+void reducer_rig_await_error(reducer_rig *rig, const char *text);
 fedn_config *reducer_rig_config(const reducer_rig *rig);
 
 /* A request; `header` ("Name: value") and `body` may be NULL. The answer must have this status;

@@ -323,6 +323,14 @@ void fake_attach_await_ack(fake_attach *fake, uint64_t seq)
     pthread_mutex_unlock(&fake->mutex);
 }
 
+uint64_t fake_attach_acked(fake_attach *fake)
+{
+    pthread_mutex_lock(&fake->mutex);
+    uint64_t acked = fake->acked;
+    pthread_mutex_unlock(&fake->mutex);
+    return acked;
+}
+
 /* ---- models ---- */
 
 typedef struct moving {

@@ -36,6 +36,7 @@ void fake_attach_report(fake_attach *fake, const Fedn__Tier__V1__RoundStart *sta
 const Fedn__Tier__V1__Down *fake_attach_wait(fake_attach *fake, int32_t body, uint32_t nth);
 uint32_t fake_attach_count(fake_attach *fake, int32_t body);
 void fake_attach_await_ack(fake_attach *fake, uint64_t seq);
+uint64_t fake_attach_acked(fake_attach *fake); /* the highest number so far */
 
 fedn_status fake_attach_upload(fake_attach *fake, const char *id, const void *data, uint64_t bytes,
                                fedn_error *err);

@@ -128,6 +128,7 @@ typedef struct writing {
     fedn__reducer_service *service;
     fedn__ticket *ticket;
     fedn__flag done;
+    int32_t patient; /* waits while the store cannot be written */
     fedn_status status;
     fedn_error *err;
 } writing;
@@ -145,7 +146,11 @@ static void on_written(void *user_data, fedn_status status, const fedn_error *er
 static void do_write(void *arg)
 {
     writing *call = arg;
-    fedn__recorder_submit(call->service->recorder, call->ticket);
+
+    if (call->patient)
+        fedn__recorder_submit(call->service->recorder, call->ticket);
+    else
+        fedn__recorder_try(call->service->recorder, call->ticket);
 }
 
 static fedn_status submit_and_wait(writing *call)
@@ -171,7 +176,7 @@ fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int3
 
 fedn_status fedn__service_flush(fedn__reducer_service *service, fedn_error *err)
 {
-    writing call = {.service = service, .err = err};
+    writing call = {.service = service, .patient = 1, .err = err};
 
     call.ticket = fedn__ticket_new(on_written, &call);
     return submit_and_wait(&call);

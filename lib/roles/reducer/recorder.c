@@ -11,6 +11,9 @@
 #include <assert.h>
 #include <string.h>
 
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 5000
+
 typedef struct entry {
     struct entry *next;
     int32_t op;
@@ -25,6 +28,7 @@ struct fedn__ticket {
     entry **last;
     uint32_t count;
     int32_t broken; /* memory ran out while it was filled */
+    int32_t brief;  /* fails with the store, see fedn__recorder_try() */
     fedn__ticket_fn done;
     void *user_data;
     fedn_status status;
@@ -50,6 +54,10 @@ struct fedn__recorder {
     fedn__ticket **waiting_last;
     fedn__ticket *writing; /* the worker's while busy */
     uint64_t backlog;
+    fedn__timer timer; /* the next try at a store that cannot be written */
+    int64_t pause_ms;  /* before it; 0: the store is fine */
+    int32_t resting;   /* until the timer fires */
+    int32_t closing;
 };
 
 fedn__ticket *fedn__ticket_new(fedn__ticket_fn done, void *user_data)
@@ -354,26 +362,37 @@ static fedn__recorder *of_work(fedn__work *work)
     return FEDN__OWNER(work, fedn__recorder, work);
 }
 
-/* On a worker. What fails together is tried one by one, so that a bad ticket stands alone. */
+/* The store as a whole, and not what was to be written. */
+static int32_t is_fault(fedn_status status, const fedn_error *err)
+{
+    return err->detail != 0 && (status == FEDN_ERR_STATE || status == FEDN_ERR_LIMIT ||
+                                status == FEDN_ERR_DENIED || status == FEDN_ERR_STORE);
+}
+
+/* On a worker. What fails together is tried one by one, so that a bad ticket stands alone; behind a
+ * fault of the store nothing is tried, so that the order stays. */
 static void on_work(fedn__work *work)
 {
     fedn__recorder *recorder = of_work(work);
     fedn__ticket *first = recorder->writing;
     fedn_error err = {0};
     fedn_status rc = write(recorder, first, NULL, &err);
+    int32_t alone = rc != FEDN_OK && first->next && !is_fault(rc, &err);
+
     for (fedn__ticket *ticket = first; ticket; ticket = ticket->next) {
-        if (rc != FEDN_OK && first->next)
-            ticket->status = write(recorder, ticket, ticket->next, &ticket->err);
-        else {
-            ticket->status = rc;
-            ticket->err = err;
+        if (alone) {
+            err = (fedn_error){0};
+            rc = write(recorder, ticket, ticket->next, &err);
+            alone = rc == FEDN_OK || !is_fault(rc, &err);
         }
+        ticket->status = rc;
+        ticket->err = err;
     }
 }
 
 static void write_next(fedn__recorder *recorder)
 {
-    if (recorder->busy || !recorder->waiting)
+    if (recorder->busy || recorder->resting || !recorder->waiting)
         return;
     recorder->busy = 1;
     recorder->writing = recorder->waiting;
@@ -381,6 +400,71 @@ static void write_next(fedn__recorder *recorder)
     recorder->waiting_last = &recorder->waiting;
     fedn__work_submit(&recorder->work, recorder->options.loop, recorder->options.pool,
                       &recorder->lane);
+}
+
+static void on_timer(fedn__timer *timer, void *user_data)
+{
+    fedn__recorder *recorder = user_data;
+
+    (void)timer;
+    recorder->resting = 0;
+    write_next(recorder);
+}
+
+/* Each fault is said once. */
+static void rest(fedn__recorder *recorder, const fedn_error *why)
+{
+    if (recorder->pause_ms == 0)
+        fedn__log_write(recorder->options.log, FEDN_LOG_ERROR, "reducer",
+                        "%s; nothing is acknowledged until it is written, trying again",
+                        why->message);
+    recorder->pause_ms = recorder->pause_ms == 0 ? PAUSE_MIN_MS : 2 * recorder->pause_ms;
+    if (recorder->pause_ms > PAUSE_MAX_MS)
+        recorder->pause_ms = PAUSE_MAX_MS;
+    recorder->resting =
+        fedn__loop_timer_set(recorder->options.loop, &recorder->timer,
+                             fedn__clock_ns() + recorder->pause_ms * 1000000) == FEDN_OK;
+}
+
+static void recovered(fedn__recorder *recorder)
+{
+    if (recorder->pause_ms > 0)
+        fedn__log_write(recorder->options.log, FEDN_LOG_INFO, "reducer",
+                        "the store is written again");
+    recorder->pause_ms = 0;
+}
+
+/* Tickets that the store could not take wait once more, before all that came since; the others
+ * are left to be told. */
+static fedn__ticket *set_aside(fedn__recorder *recorder, fedn__ticket *ticket)
+{
+    fedn__ticket *told = NULL;
+    fedn__ticket **told_last = &told;
+    fedn__ticket *kept = NULL;
+    fedn__ticket **kept_last = &kept;
+    const fedn_error *why = NULL;
+
+    for (fedn__ticket *next = NULL; ticket; ticket = next) {
+        int32_t keep = is_fault(ticket->status, &ticket->err);
+        next = ticket->next;
+        ticket->next = NULL;
+        if (keep)
+            why = &ticket->err;
+        keep = keep && !ticket->brief && !recorder->closing;
+        *(keep ? kept_last : told_last) = ticket;
+        *(keep ? &kept_last : &told_last) = &ticket->next;
+    }
+    if (kept) {
+        if (!recorder->waiting)
+            recorder->waiting_last = kept_last;
+        *kept_last = recorder->waiting;
+        recorder->waiting = kept;
+    }
+    if (!why)
+        recovered(recorder);
+    else if (kept)
+        rest(recorder, why);
+    return told;
 }
 
 static void tell(fedn__recorder *recorder, fedn__ticket *ticket)
@@ -398,7 +482,7 @@ static void tell(fedn__recorder *recorder, fedn__ticket *ticket)
 static void on_done(fedn__work *work)
 {
     fedn__recorder *recorder = of_work(work);
-    fedn__ticket *ticket = recorder->writing;
+    fedn__ticket *ticket = set_aside(recorder, recorder->writing);
 
     recorder->writing = NULL;
     recorder->busy = 0;
@@ -421,8 +505,18 @@ fedn_status fedn__recorder_new(const fedn__recorder_options *options, fedn__reco
     (*ret)->waiting_last = &(*ret)->waiting;
     (*ret)->work.work = on_work;
     (*ret)->work.done = on_done;
+    (*ret)->timer.fn = on_timer;
+    (*ret)->timer.user_data = *ret;
     fedn__lane_init(&(*ret)->lane);
     return FEDN_OK;
+}
+
+void fedn__recorder_close(fedn__recorder *recorder)
+{
+    recorder->closing = 1;
+    recorder->resting = 0;
+    fedn__loop_timer_cancel(recorder->options.loop, &recorder->timer);
+    write_next(recorder);
 }
 
 void fedn__recorder_free(fedn__recorder *recorder)
@@ -445,6 +539,13 @@ void fedn__recorder_submit(fedn__recorder *recorder, fedn__ticket *ticket)
     recorder->waiting_last = &ticket->next;
     recorder->backlog += ticket->count;
     write_next(recorder);
+}
+
+void fedn__recorder_try(fedn__recorder *recorder, fedn__ticket *ticket)
+{
+    if (ticket)
+        ticket->brief = 1;
+    fedn__recorder_submit(recorder, ticket);
 }
 
 int32_t fedn__recorder_is_idle(const fedn__recorder *recorder)

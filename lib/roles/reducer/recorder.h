@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The one writer of the reducer's record store: tickets of changes, applied in order on a worker,
- * all that wait in one transaction. Loop thread only. */
+ * all that wait in one transaction. While the store cannot be written (it is locked, its disk full
+ * or read-only) they wait, and it is tried again with pauses that grow. Loop thread only. */
 #ifndef FEDN__ROLES_REDUCER_RECORDER_H
 #define FEDN__ROLES_REDUCER_RECORDER_H
 
@@ -41,9 +42,13 @@ typedef struct fedn__recorder_options {
 
 fedn_status fedn__recorder_new(const fedn__recorder_options *options, fedn__recorder **ret,
                                fedn_error *err);
+/* What waits is tried once more, and fails if the store cannot be written. */
+void fedn__recorder_close(fedn__recorder *recorder);
 void fedn__recorder_free(fedn__recorder *recorder); /* must be idle; NULL allowed */
 /* Takes the ticket over. NULL (out of memory when it was made) is logged. */
 void fedn__recorder_submit(fedn__recorder *recorder, fedn__ticket *ticket);
+/* The same for who wants to know it if the store cannot be written, instead of waiting for it. */
+void fedn__recorder_try(fedn__recorder *recorder, fedn__ticket *ticket);
 int32_t fedn__recorder_is_idle(const fedn__recorder *recorder);
 /* Changes that wait or are being written. */
 uint64_t fedn__recorder_backlog(const fedn__recorder *recorder);

@@ -85,6 +85,15 @@ static fedn_status restore(fedn__reducer_service *service, const fedn__reducer_s
     return rc == FEDN_OK ? expect_all(service, err) : rc;
 }
 
+/* A list that the next records are to have again. */
+static void keep_list(const json_t *record, const char *key, json_t **ret)
+{
+    const json_t *list = json_object_get(json_object_get(record, FEDN__RESUMPTION), key);
+
+    if (json_is_array(list))
+        *ret = json_deep_copy(list);
+}
+
 static fedn_status go_on(fedn__reducer_service *service, fedn__session_order *order,
                          int32_t *ret_open, fedn_error *err)
 {
@@ -99,8 +108,8 @@ static fedn_status go_on(fedn__reducer_service *service, fedn__session_order *or
         return rc;
     order->aggregator = NULL;
     fedn__order_take(service, order);
-    service->course.recent = json_deep_copy(
-        json_object_get(json_object_get(service->resumed, FEDN__RESUMPTION), "recent"));
+    keep_list(service->resumed, "recent", &service->course.recent);
+    keep_list(service->resumed, "combiners", &service->course.combiners);
     return restore(service, &order->session, ret_open, err);
 }
 
