@@ -249,5 +249,4 @@ void fedn__service_timers_init(fedn__reducer_service *service)
     service->timer.user_data = service;
     service->round_timer.fn = on_round_timer;
     service->round_timer.user_data = service;
-    fedn__commit_init(service);
 }

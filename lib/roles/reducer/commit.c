@@ -11,9 +11,6 @@
 #include "roles/reducer/retention.h"
 #include <string.h>
 
-#define PAUSE_MIN_MS 100 /* before a model's file is tried again */
-#define PAUSE_MAX_MS 5000
-
 void fedn__commit_merge(fedn__reducer_service *service, const fedn__reducer_action *action)
 {
     char *path = fedn__tier_partial(service->tier, action->text);
@@ -115,43 +112,17 @@ static void record_commit(fedn__reducer_service *service, const fedn__merge_resu
     fedn__free(name);
 }
 
-static void on_commit_timer(fedn__timer *timer, void *user_data)
+/* Said once for each round; the engine has it tried again. */
+static void complain(fedn__reducer_service *service, const fedn__merge_result *result)
 {
-    fedn__reducer_service *service = user_data;
-    const fedn__reducer_round *round = fedn__reducer_engine_round(service->engine);
-
-    (void)timer;
-    if (!round || round->state != FEDN__ROUND_COMMITTING)
+    if (service->complained == result->round)
         return;
-    fedn__commit_begin(service, round);
-    fedn__service_drain(service);
-}
-
-void fedn__commit_init(fedn__reducer_service *service)
-{
-    service->commit_timer.fn = on_commit_timer;
-    service->commit_timer.user_data = service;
-}
-
-/* A disk that is full or failing costs no round: the model is written once it can be. */
-static int32_t write_later(fedn__reducer_service *service, const fedn__merge_result *result)
-{
-    fedn_status why = result->status;
-
-    if (result->err.detail == 0 ||
-        (why != FEDN_ERR_LIMIT && why != FEDN_ERR_DENIED && why != FEDN_ERR_IO))
-        return 0;
-    if (service->commit_pause_ms == 0)
-        fedn__log_write(service->log, FEDN_LOG_ERROR, "reducer",
-                        "the model of round %llu: %s%s; trying again",
-                        (unsigned long long)result->round, result->err.message,
-                        why == FEDN_ERR_LIMIT ? ": free space on its disk" : "");
-    service->commit_pause_ms =
-        service->commit_pause_ms == 0 ? PAUSE_MIN_MS : 2 * service->commit_pause_ms;
-    if (service->commit_pause_ms > PAUSE_MAX_MS)
-        service->commit_pause_ms = PAUSE_MAX_MS;
-    return fedn__loop_timer_set(service->loop, &service->commit_timer,
-                                fedn__clock_ns() + service->commit_pause_ms * 1000000) == FEDN_OK;
+    service->complained = result->round;
+    fedn__log_write(
+        service->log, FEDN_LOG_ERROR, "reducer", "the model of round %llu cannot be stored: %s%s",
+        (unsigned long long)result->round, result->err.message,
+        result->status == FEDN_ERR_LIMIT && result->err.detail != 0 ? ": free space on its disk"
+                                                                    : "");
 }
 
 void fedn__service_finished(void *user_data, const fedn__merge_result *result)
@@ -162,9 +133,8 @@ void fedn__service_finished(void *user_data, const fedn__merge_result *result)
     if (service->stopping || !round || round->id != result->round)
         return;
     service->course.committing = result->seconds;
-    if (write_later(service, result))
-        return;
-    service->commit_pause_ms = 0;
+    if (result->status != FEDN_OK)
+        complain(service, result);
     if (result->status != FEDN_OK)
         fedn__reducer_engine_committed(service->engine, fedn__clock_ms(), result->round,
                                        result->status, "", result->err.message);

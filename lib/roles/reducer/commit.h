@@ -6,7 +6,6 @@
 
 #include "roles/reducer/service.h"
 
-void fedn__commit_init(fedn__reducer_service *service);
 void fedn__commit_merge(fedn__reducer_service *service, const fedn__reducer_action *action);
 void fedn__commit_drop(fedn__reducer_service *service, const char *partial_id);
 void fedn__commit_begin(fedn__reducer_service *service, const fedn__reducer_round *round);

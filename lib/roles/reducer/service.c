@@ -194,7 +194,6 @@ static void begin_stop(void *arg)
     service->stopping = 1;
     fedn__loop_timer_cancel(service->loop, &service->timer);
     fedn__loop_timer_cancel(service->loop, &service->round_timer);
-    fedn__loop_timer_cancel(service->loop, &service->commit_timer);
     if (service->recorder)
         fedn__recorder_close(service->recorder);
     if (service->tier)

@@ -44,11 +44,10 @@ typedef struct fedn__reducer_service {
     uint32_t ends_owed;          /* ends of sessions that are being written; their events follow */
     fedn__timer timer;           /* the engine's deadline */
     fedn__timer round_timer;     /* for the next round event */
-    fedn__timer commit_timer;    /* for another try at the model file */
-    int64_t commit_pause_ms;     /* before it; 0: it was not tried yet */
     int64_t round_event_ms;      /* when the last one was sent */
     int32_t round_dirty;
-    uint64_t announced; /* round whose start was sent */
+    uint64_t announced;  /* round whose start was sent */
+    uint64_t complained; /* round whose model could not be stored at once */
     int32_t draining;
     int32_t stopping;
     fedn__flag settled; /* stopping, and nothing is left to write or merge */
