@@ -264,6 +264,28 @@ void fedn__combiner_write_update(fedn__combiner_service *service, const fedn__pa
     fedn__combiner_checkpoint(service, bytes);
 }
 
+static void on_closed(const char *key, void *user_data)
+{
+    fedn__combiner_partial_may_go(user_data, key);
+}
+
+fedn_status fedn__combiner_write_close(fedn__combiner_service *service, const char *round_id)
+{
+    Fedn__Journal__V1__Close close = FEDN__JOURNAL__V1__CLOSE__INIT;
+    Fedn__Journal__V1__Record record = FEDN__JOURNAL__V1__RECORD__INIT;
+    uint8_t *packed = NULL;
+    uint64_t bytes = 0;
+
+    close.round_id = (char *)(uintptr_t)round_id;
+    record.body_case = FEDN__JOURNAL__V1__RECORD__BODY_CLOSE;
+    record.close = &close;
+    fedn_status rc = pack(&record, &packed, &bytes);
+    if (rc == FEDN_OK)
+        rc = fedn__journal_add(service->journal, packed, bytes, round_id, on_closed, service);
+    fedn__free(packed);
+    return rc;
+}
+
 void fedn__combiner_write_end(fedn__combiner_service *service)
 {
     if (begin_anew(service, NULL, 0) != FEDN_OK)

@@ -154,6 +154,8 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
                                           fedn__round_plan *plan,
                                           const fedn__restored_client *clients, uint32_t count);
 
+/* With it: the round took no more updates; what it had is reported. */
+void fedn__combiner_engine_restore_closed(fedn__combiner_engine *engine);
 /* With it: this update of this client counted in an earlier round. */
 fedn_status fedn__combiner_engine_restore_counted(fedn__combiner_engine *engine,
                                                   const char *client_id, const char *update_id);

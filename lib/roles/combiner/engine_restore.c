@@ -60,6 +60,11 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
     return FEDN_OK;
 }
 
+void fedn__combiner_engine_restore_closed(fedn__combiner_engine *engine)
+{
+    engine->restored_closed = 1;
+}
+
 fedn_status fedn__combiner_engine_restore_counted(fedn__combiner_engine *engine,
                                                   const char *client_id, const char *update_id)
 {
@@ -73,8 +78,10 @@ fedn_status fedn__combiner_engine_restore_counted(fedn__combiner_engine *engine,
 
 void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
 {
-    engine->restored = 0;
-    engine->state = ROUND_COLLECTING;
+    int32_t closed = engine->restored_closed;
+
+    engine->restored = engine->restored_closed = 0;
+    engine->state = closed ? ROUND_CLOSING : ROUND_COLLECTING;
     fedn__combiner_state_act(engine, FEDN__COMBINER_BEGIN)->ok = 1;
     for (uint32_t i = 0; i < engine->asked_count; i++) {
         fedn__participant *client = engine->asked[i];
@@ -85,10 +92,11 @@ void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
         } else if (client->asleep)
             fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
                                          now_ms);
-        else if (client->stream)
+        else if (client->stream && !closed)
             fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
     }
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
-    fedn__combiner_state_take_parked(engine, now_ms);
+    if (!closed)
+        fedn__combiner_state_take_parked(engine, now_ms);
     fedn__combiner_state_settle(engine, now_ms);
 }

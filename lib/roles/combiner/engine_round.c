@@ -95,7 +95,7 @@ fedn_status fedn__combiner_engine_round_start(fedn__combiner_engine *engine, int
         dismiss(engine, CANCELLED, now_ms);
         fedn__combiner_state_act(engine, FEDN__COMBINER_ABANDON);
     }
-    engine->restored = 0;
+    engine->restored = engine->restored_closed = 0;
     engine->gathering = 0;
     forget_clients(engine);
     if (strcmp(engine->plan.session_id, plan->session_id) != 0)

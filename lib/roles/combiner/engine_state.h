@@ -29,6 +29,7 @@ struct fedn__combiner_engine {
     uint32_t times[FEDN__TIMES]; /* ring: how many ms updates took in this session */
     uint32_t times_count;        /* ever */
     int32_t restored;            /* it goes on after a restart, and waits for its model */
+    int32_t restored_closed;     /* and takes no more updates */
     int32_t gathering;           /* it has its model, and waits for clients that may come back */
     fedn__participant **asked;
     uint32_t asked_count;

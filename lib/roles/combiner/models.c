@@ -228,7 +228,7 @@ static void handover_start(fedn__handover *handover)
     fedn__combiner_service *service = handover->service;
     fedn_error err = {0};
 
-    if (handover->done || handover->transfer || !handover->blob ||
+    if (handover->done || handover->transfer || !handover->blob || !handover->closed ||
         !fedn__uplink_is_up(service->uplink))
         return;
     const fedn__sending what = {
@@ -324,8 +324,18 @@ void fedn__combiner_save(fedn__combiner_service *service)
     handover->retry.fn = on_handover_retry;
     handover->retry.user_data = handover;
     service->handover = handover;
-    if (save(handover) != FEDN_OK)
+    if (fedn__combiner_write_close(service, handover->round_id) != FEDN_OK ||
+        save(handover) != FEDN_OK)
         saved(service, plan->round_id, "out of memory");
+}
+
+void fedn__combiner_partial_may_go(fedn__combiner_service *service, const char *round_id)
+{
+    if (service->stopping || !service->handover ||
+        strcmp(service->handover->round_id, round_id) != 0)
+        return;
+    service->handover->closed = 1;
+    handover_start(service->handover);
 }
 
 void fedn__combiner_retry_models(fedn__combiner_service *service)

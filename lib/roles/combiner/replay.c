@@ -20,6 +20,7 @@ typedef struct replay {
     uint32_t count;
     uint32_t room;
     uint32_t folded; /* of them, the first: they are in the checkpoint */
+    int32_t closed;
 } replay;
 
 static void replay_done(replay *r)
@@ -58,6 +59,7 @@ static fedn_status on_record(const uint8_t *packed, uint64_t bytes, void *user_d
     int32_t is_checkpoint = record &&
                             record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_CHECKPOINT &&
                             fedn__uuid_parse(record->checkpoint->partial_id, &uuid);
+    int32_t is_close = record && record->body_case == FEDN__JOURNAL__V1__RECORD__BODY_CLOSE;
     fedn_status rc = FEDN_OK;
 
     if (is_begin && !r->begin && record->begin->round)
@@ -66,11 +68,13 @@ static fedn_status on_record(const uint8_t *packed, uint64_t bytes, void *user_d
         rc = keep_accept(r, record);
     else if (is_checkpoint && r->begin)
         fedn__uuid_format(&uuid, r->service->checkpoint.durable_id);
+    else if (is_close && r->begin)
+        r->closed = 1;
     else
         rc = FEDN_ERR_FORMAT;
     if (is_checkpoint)
         r->folded = r->count;
-    if ((rc != FEDN_OK && record) || is_checkpoint)
+    if ((rc != FEDN_OK && record) || is_checkpoint || is_close)
         fedn__journal__v1__record__free_unpacked(record, NULL);
     return rc == FEDN_OK ? rc : fedn__error(err, rc, "a record of it makes no sense");
 }
@@ -193,6 +197,8 @@ static fedn_status restore_engine(fedn__combiner_service *service, const replay 
     for (size_t i = 0; rc == FEDN_OK && i < begin->n_counted; i++)
         rc = fedn__combiner_engine_restore_counted(service->engine, begin->counted[i]->client_id,
                                                    begin->counted[i]->update_id);
+    if (r->closed)
+        fedn__combiner_engine_restore_closed(service->engine);
     fedn__round_plan_done(&plan);
     fedn__map_done(&by_id);
     fedn__free(asked);

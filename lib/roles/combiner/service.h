@@ -130,6 +130,8 @@ fedn_status fedn__combiner_replay(fedn__combiner_service *service, fedn_error *e
 fedn_status fedn__combiner_write_begin(fedn__combiner_service *service, fedn__blob *global,
                                        fedn_error *err);
 void fedn__combiner_write_update(fedn__combiner_service *service, const fedn__participant *client);
+/* No more updates count; then fedn__combiner_partial_may_go(). */
+fedn_status fedn__combiner_write_close(fedn__combiner_service *service, const char *round_id);
 void fedn__combiner_write_end(fedn__combiner_service *service);
 
 /* checkpoint.c: after an update of this size was kept. At the round's end the files of these ids
@@ -142,6 +144,8 @@ void fedn__combiner_checkpoint_remove(fedn__combiner_service *service, const cha
 /* models.c: models that move between the tiers. */
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);
 void fedn__combiner_save(fedn__combiner_service *service);
+/* The journal has it that the round is closed: what is in its partial stays so after a restart. */
+void fedn__combiner_partial_may_go(fedn__combiner_service *service, const char *round_id);
 void fedn__combiner_retry_models(fedn__combiner_service *service);
 /* The round was given up: its partial, if there is one, goes nowhere. */
 void fedn__combiner_abandon_partial(fedn__combiner_service *service);
@@ -157,8 +161,9 @@ typedef struct fedn__handover {
     fedn__timer retry;
     uint32_t tries;
     fedn__fold_result folded;
-    int32_t begun; /* the tier above may have a part of it */
-    int32_t done;  /* the tier above has it */
+    int32_t closed; /* the journal has it that no other updates count */
+    int32_t begun;  /* the tier above may have a part of it */
+    int32_t done;   /* the tier above has it */
 } fedn__handover;
 
 #endif

@@ -102,6 +102,27 @@ static void a_lost_acknowledgement_is_given_again_but_not_for_other_bytes(void *
     bench_free(b);
 }
 
+/* What it reported before the restart may be merged already. */
+static void a_round_that_was_closed_takes_no_more_updates(void **state)
+{
+    bench *b = restored();
+    fedn__announcement said = bench_said("b", "u-b", "4");
+
+    (void)state;
+    fedn__combiner_engine_restore_closed(b->engine);
+    bench_attach(b, "b", 9);
+    model_comes(b);
+    assert_int_equal(b->tasks, 0);
+    bench_announce(b, &said);
+    assert_int_equal(b->replies_refused, 1);
+    assert_non_null(strstr(b->reason, "is over"));
+    assert_int_equal(b->saves, 0);
+    bench_folded(b, "a", "u-a", NULL);
+    assert_int_equal(b->saves, 1);
+    assert_int_equal(fedn__combiner_engine_counts(b->engine).accepted, 1);
+    bench_free(b);
+}
+
 static void a_client_that_does_not_come_back_is_lost_and_the_round_ends(void **state)
 {
     bench *b = restored();
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(who_had_not_answered_gets_the_same_task_again),
         cmocka_unit_test(an_announcement_before_the_model_is_there_may_come_again),
         cmocka_unit_test(a_lost_acknowledgement_is_given_again_but_not_for_other_bytes),
+        cmocka_unit_test(a_round_that_was_closed_takes_no_more_updates),
         cmocka_unit_test(a_client_that_does_not_come_back_is_lost_and_the_round_ends),
         cmocka_unit_test(the_journal_is_kept_until_the_report_is_acknowledged),
         cmocka_unit_test(every_allocation_may_fail),
