@@ -33,6 +33,11 @@ static void tell_engine(world *w, uint32_t node, const journal_update *update)
     combiner_shell *shell = combiner_of(w, node);
     char id[FEDN__UUID_TEXT];
 
+    if (!update->client) {
+        shell->handover.closed = shell->handover.round == shell->journal.round;
+        combiner_hand_over(w, node);
+        return;
+    }
     id_text(update->update, id);
     fedn__combiner_engine_journaled(shell->engine, node_now(w, node), node_name(update->client),
                                     id);
@@ -81,20 +86,33 @@ void journal_begin(world *w, uint32_t node)
     flush(w, node, world_delay(w, node, w->profile.disk_ms));
 }
 
-void journal_add(world *w, uint32_t node, const fedn__participant *client)
+static void append(world *w, uint32_t node, const journal_update *record)
 {
     journal *j = &combiner_of(w, node)->journal;
-    uint64_t update = id_number(client->update_id);
-    uint32_t content = 0;
 
     if (!j->written || j->written > MOST_JOURNAL) {
         world_fail(w, "%s journals an update of no round, or too many", node_name(node));
         return;
     }
+    j->updates[j->written++ - 1] = *record;
+    flush(w, node, world_delay(w, node, w->profile.disk_ms));
+}
+
+void journal_close(world *w, uint32_t node)
+{
+    append(w, node, &(journal_update){0});
+    if (w->options.mistake == MISTAKE_EARLY_REPLY || w->options.mistake == MISTAKE_REOPEN)
+        tell_engine(w, node, &(journal_update){0});
+}
+
+void journal_add(world *w, uint32_t node, const fedn__participant *client)
+{
+    uint64_t update = id_number(client->update_id);
+    uint32_t content = 0;
+
     memcpy(&content, client->digest, sizeof content);
     journal_update record = {client_node(client->id), content, update};
-    j->updates[j->written++ - 1] = record;
-    flush(w, node, world_delay(w, node, w->profile.disk_ms));
+    append(w, node, &record);
     if (w->options.mistake == MISTAKE_EARLY_REPLY)
         tell_engine(w, node, &record);
 }
@@ -141,6 +159,8 @@ static uint32_t list_clients(const journal *j, fedn__restored_client *clients,
         uint32_t most = pass == 0 ? j->written - 1 : j->asked_count;
         for (uint32_t i = 0; i < most; i++) {
             uint32_t who = pass == 0 ? j->updates[i].client : j->asked[i];
+            if (!who)
+                continue; /* it was closed */
             fedn__restored_client *to = &clients[count];
             memset(to, 0, sizeof *to);
             to->client_id = node_name(who);
@@ -189,6 +209,9 @@ void journal_restore(world *w, uint32_t node)
     if (fedn__combiner_engine_restore(shell->engine, node_now(w, node), &plan, clients, count) !=
         FEDN_OK)
         exit(2);
+    if (j->written > 1 && !j->updates[j->written - 2].client &&
+        w->options.mistake != MISTAKE_REOPEN)
+        fedn__combiner_engine_restore_closed(shell->engine);
     fedn__round_plan_done(&plan);
 }
 

@@ -46,7 +46,7 @@ typedef struct journal_update {
 } journal_update;
 
 /* What outlives the process of the present round: record 0 is its plan and who was asked, the
- * others are accepted updates. */
+ * others are accepted updates, and at last that it is closed: without a client. */
 typedef struct journal {
     uint32_t session, round, model;
     uint32_t asked_count;
@@ -61,6 +61,7 @@ typedef struct journal {
 typedef struct handover {
     uint32_t round; /* 0: there is none */
     uint32_t partial;
+    int32_t closed; /* the journal has it */
     int32_t done;
     uint64_t call; /* 0: none is under way */
 } handover;
@@ -123,6 +124,7 @@ void combiner_abandon(world *w, uint32_t node);
 /* combiner_journal.c */
 void journal_begin(world *w, uint32_t node);
 void journal_add(world *w, uint32_t node, const fedn__participant *client);
+void journal_close(world *w, uint32_t node);
 void journal_drop(world *w, uint32_t node);
 /* What is left of it after a crash. */
 void journal_tear(world *w, uint32_t node);

@@ -154,7 +154,7 @@ void combiner_hand_over(world *w, uint32_t node)
     handover *h = &shell->handover;
     message upload = {.kind = MESSAGE_UPLOAD, .client = node, .partial = h->partial};
 
-    if (!shell->up || !h->partial || h->done || h->call)
+    if (!shell->up || !h->partial || !h->closed || h->done || h->call)
         return;
     upload.call = h->call = world_id(w);
     net_send(w, shell->wire, 0, &upload, 0);

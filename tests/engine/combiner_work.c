@@ -123,6 +123,7 @@ void combiner_save(world *w, uint32_t node)
     lane_job job = {.kind = LANE_SAVE, .round = present_round(shell)};
 
     shell->handover = (handover){.round = job.round};
+    journal_close(w, node);
     lane_push(w, node, &job);
 }
 

@@ -149,8 +149,8 @@ static int32_t report(const order *o, const tally *tallies, int32_t good)
 
 static int32_t find_mistake(const char *name)
 {
-    static const char *const names[] = {"none",      "early-reply", "merge-twice",
-                                        "early-ack", "late-record", "give-up"};
+    static const char *const names[] = {"none",        "early-reply", "merge-twice", "early-ack",
+                                        "late-record", "give-up",     "reopen"};
 
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++)
         if (strcmp(names[i], name) == 0)

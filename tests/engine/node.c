@@ -6,6 +6,8 @@
 #include "node_combiner.h"
 #include "node_reducer.h"
 
+enum { DEADLY = 200000 }; /* in a million */
+
 int64_t node_now(const world *w, uint32_t node)
 {
     return w->now_ms + w->nodes[node].clock_ms;
@@ -56,10 +58,13 @@ void node_set_timer(world *w, uint32_t index, int64_t due_ms, event_fn tick)
     world_later(w, index, at_ms - w->now_ms, on_timer)->a = (uint64_t)(uintptr_t)tick;
 }
 
-int32_t node_dies_here(world *w, uint32_t index)
+int32_t node_dies_here(world *w, uint32_t index, int32_t action)
 {
+    int32_t role = node_role(index);
+    int32_t deadly = role == w->profile.deadly_role && action == w->profile.deadly_action;
+
     return w->crashes < w->profile.most_crashes &&
-           world_fault(w, w->profile.crashes[node_role(index)]);
+           world_fault(w, deadly ? DEADLY : w->profile.crashes[role]);
 }
 
 static void on_start(world *w, event *e)

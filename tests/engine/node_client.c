@@ -224,7 +224,7 @@ void client_drain(world *w, uint32_t node)
     shell->draining = 1;
     while (fedn__client_engine_next(shell->engine, &action)) {
         act(w, node, &action);
-        if (node_dies_here(w, node)) {
+        if (node_dies_here(w, node, action.type)) {
             node_crash(w, node);
             return;
         }

@@ -94,7 +94,7 @@ void combiner_drain(world *w, uint32_t node)
     while (fedn__combiner_engine_next(shell->engine, &action)) {
         act(w, node, &action);
         check_books(w, node);
-        if (node_dies_here(w, node)) {
+        if (node_dies_here(w, node, action.type)) {
             node_crash(w, node);
             return;
         }

@@ -44,6 +44,14 @@ static const char *reason_of(const world *w, const fedn__reducer_action *action)
     return action->text;
 }
 
+/* Decided, if not written: a restart may go on with the round, its combiners need not. */
+static void note_reasons(world *w, const fedn__reducer_round *round)
+{
+    for (uint32_t i = 0; i < round->count; i++)
+        check_cancelled(w, (uint32_t)round->id, reducer_combiner_node(round->parts[i].combiner),
+                        round->parts[i].error);
+}
+
 static void cancel(world *w, const fedn__reducer_action *action)
 {
     message what = {.kind = MESSAGE_CANCEL, .round = (uint32_t)action->round_id};
@@ -102,6 +110,7 @@ static void act(world *w, const fedn__reducer_action *action)
         store_session(w);
         break;
     case FEDN__REDUCER_ROUND_ENDED:
+        note_reasons(w, action->round);
         if (action->round->state == FEDN__ROUND_FINISHED)
             store_sweep(w); /* its record was written with its model */
         else
@@ -146,7 +155,7 @@ void reducer_drain(world *w)
     shell->draining = 1;
     while (fedn__reducer_engine_next(shell->engine, &action)) {
         act(w, &action);
-        if (node_dies_here(w, REDUCER)) {
+        if (node_dies_here(w, REDUCER, action.type)) {
             node_crash(w, REDUCER);
             return;
         }

@@ -5,6 +5,8 @@
 #include "random.h"
 #include <string.h>
 
+enum { MOST_ACTIONS = 17 }; /* of one engine */
+
 static uint32_t rate(uint64_t *random, uint32_t most)
 {
     /* often nothing, else of any order of magnitude */
@@ -45,12 +47,15 @@ static void draw_times(profile *p, uint64_t *random)
 
 static void draw_faults(profile *p, uint64_t *random)
 {
+    p->deadly_role = -1;
     if (random_below(random, 12) == 0)
         return; /* nothing at all goes wrong */
     p->cuts = rate(random, 60000);
     p->crashes[ROLE_REDUCER] = rate(random, 20000);
     p->crashes[ROLE_COMBINER] = rate(random, 20000);
     p->crashes[ROLE_CLIENT] = rate(random, 20000);
+    p->deadly_role = (int32_t)random_below(random, ROLES + 1) - 1;
+    p->deadly_action = 1 + (int32_t)random_below(random, MOST_ACTIONS);
     p->disk_failures = rate(random, 100000);
     p->slow_nodes = rate(random, 300000);
     p->most_crashes = random_below(random, 12);

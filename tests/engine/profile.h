@@ -15,7 +15,8 @@ enum {
     MISTAKE_MERGE_TWICE,
     MISTAKE_EARLY_ACK,
     MISTAKE_LATE_RECORD,
-    MISTAKE_GIVE_UP
+    MISTAKE_GIVE_UP,
+    MISTAKE_REOPEN
 };
 
 typedef struct profile {
@@ -48,8 +49,10 @@ typedef struct profile {
     /* in a million */
     uint32_t cuts;           /* of a connection, at a message */
     uint32_t crashes[ROLES]; /* at an action */
-    uint32_t disk_failures;  /* of a disk, at a write: it fails for a while */
-    uint32_t bad_updates;    /* at a fold */
+    int32_t deadly_role;     /* whose processes mostly die after one kind of action; -1: of none */
+    int32_t deadly_action;
+    uint32_t disk_failures; /* of a disk, at a write: it fails for a while */
+    uint32_t bad_updates;   /* at a fold */
     uint32_t bad_partials;
     uint32_t failed_tasks;
     uint32_t departures; /* of a client for good, at a crash */

@@ -108,8 +108,8 @@ int32_t node_is_alive(const world *w, uint32_t node, uint32_t life);
 int32_t node_disk_fails(world *w, uint32_t node);
 /* Its engine is due at that time of its clock: tick is called then. */
 void node_set_timer(world *w, uint32_t node, int64_t due_ms, event_fn tick);
-/* 1: here, between two actions, its process dies. */
-int32_t node_dies_here(world *w, uint32_t node);
+/* 1: here, after this action, its process dies. */
+int32_t node_dies_here(world *w, uint32_t node, int32_t action);
 /* nodes.c: the process is gone with all it has not written; it comes back, or not. */
 void node_crash(world *w, uint32_t node);
 void node_start(world *w, uint32_t node);
