@@ -292,11 +292,13 @@ fedn_status fedn__journal_open(const fedn__journal_options *options, fedn__journ
     journal->retry.user_data = journal;
     fedn__lane_init(&journal->lane);
     journal->path = fedn__strdup(options->path);
-    fedn_status rc = journal->path ? FEDN_OK : fedn__error_nomem(err);
-    if (rc == FEDN_OK) {
+    fedn_status rc = FEDN_ERR_NOMEM;
+    if (journal->path) {
         journal->fd = open(journal->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (journal->fd < 0)
-            rc = fedn__error_errno(err, errno, "cannot open %s", journal->path);
+        rc = journal->fd < 0 ? fedn__error_errno(err, errno, "cannot open %s", journal->path)
+                             : FEDN_OK;
+    } else {
+        fedn__error_nomem(err);
     }
     if (rc == FEDN_OK)
         rc = read_records(journal, fn, user_data, ret_cut, err);
