@@ -49,11 +49,18 @@ void fedn__combiner_state_park(fedn__combiner_engine *engine, const fedn__announ
     fedn__combiner_state_note(client, said);
 }
 
+int32_t fedn__combiner_state_knows(const fedn__combiner_engine *engine,
+                                   const fedn__participant *client)
+{
+    return strcmp(client->session_id, engine->plan.session_id) == 0;
+}
+
 int32_t fedn__combiner_state_may_park(const fedn__combiner_engine *engine,
                                       const fedn__announcement *said,
                                       const fedn__participant *client, int64_t now_ms)
 {
-    if (!engine->plan.async || !client || said->meta_error || said->upload_error ||
+    if (!engine->plan.async || !client || !fedn__combiner_state_knows(engine, client) ||
+        said->meta_error || said->upload_error ||
         (said->session_id && strcmp(said->session_id, engine->plan.session_id) != 0))
         return 0;
     if (engine->state == ROUND_NONE || engine->state == ROUND_REPORTED)

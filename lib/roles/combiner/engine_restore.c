@@ -10,6 +10,7 @@
 #define RETURN_MS 30000
 
 static fedn_status take_client(fedn__combiner_engine *engine, int64_t now_ms,
+                               const char session_id[FEDN__UUID_TEXT],
                                const fedn__restored_client *known)
 {
     fedn__participant *client = NULL;
@@ -21,6 +22,7 @@ static fedn_status take_client(fedn__combiner_engine *engine, int64_t now_ms,
     engine->asked[engine->asked_count++] = client;
     engine->counts.asked++;
     client->asked_at_ms = client->answered_at_ms = now_ms;
+    memcpy(client->session_id, session_id, sizeof client->session_id);
     snprintf(client->task_id, sizeof client->task_id, "%s", known->task_id);
     if (!known->update_id) {
         client->outcome = FEDN__OUTCOME_PENDING;
@@ -47,7 +49,7 @@ fedn_status fedn__combiner_engine_restore(fedn__combiner_engine *engine, int64_t
     if (rc == FEDN_OK)
         rc = fedn__combiner_state_room(engine, count);
     for (uint32_t i = 0; rc == FEDN_OK && i < count; i++)
-        rc = take_client(engine, now_ms, &clients[i]);
+        rc = take_client(engine, now_ms, plan->session_id, &clients[i]);
     if (rc != FEDN_OK)
         return rc;
     engine->plan = *plan;

@@ -165,6 +165,7 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     client->update_id[0] = 0;
     client->stored = 0;
     client->reason[0] = 0;
+    memcpy(client->session_id, engine->plan.session_id, sizeof client->session_id);
     ids(client->task_id, ids_data);
     fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
 }

@@ -94,6 +94,10 @@ void fedn__combiner_state_update(fedn__combiner_engine *engine, int64_t now_ms,
 int32_t fedn__combiner_state_staleness(const fedn__combiner_engine *engine, const char *model_id);
 /* Before a round with this plan takes the place of the present one: who still trains, does. */
 void fedn__combiner_state_carry(fedn__combiner_engine *engine, const fedn__round_plan *plan);
+/* This combiner has asked it in this session: what it was asked elsewhere may have counted there.
+ */
+int32_t fedn__combiner_state_knows(const fedn__combiner_engine *engine,
+                                   const fedn__participant *client);
 /* An update that comes between two rounds waits for the next one. */
 int32_t fedn__combiner_state_may_park(const fedn__combiner_engine *engine,
                                       const fedn__announcement *said,

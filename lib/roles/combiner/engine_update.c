@@ -180,7 +180,7 @@ void fedn__combiner_state_update(fedn__combiner_engine *engine, int64_t now_ms,
                                  const fedn__announcement *said, fedn__participant *client)
 {
     if (engine->plan.async && engine->state == ROUND_COLLECTING && client &&
-        client->outcome == FEDN__OUTCOME_NONE)
+        client->outcome == FEDN__OUTCOME_NONE && fedn__combiner_state_knows(engine, client))
         fedn__combiner_state_join(engine, client, now_ms);
     const char *why = objection(engine, said, client);
     if (!why && client->outcome == FEDN__OUTCOME_CHECKING)

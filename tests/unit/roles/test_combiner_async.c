@@ -227,6 +227,19 @@ static void a_restart_knows_what_counted_before(void **state)
     bench_free(b);
 }
 
+static void one_that_was_asked_elsewhere_is_refused(void **state)
+{
+    bench *b = after_one();
+
+    (void)state;
+    start(b, "2", 4, models, 2);
+    bench_attach(b, "moved", 500); /* with what another combiner wanted */
+    uint32_t refused = b->replies_refused;
+    announce_from(b, "moved", "u-m", MODEL);
+    assert_int_equal(b->replies_refused, refused + 1);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +252,7 @@ int main(void)
         cmocka_unit_test(one_that_counted_in_an_earlier_round_does_not_count_again),
         cmocka_unit_test(a_session_that_does_not_go_on_lets_go_of_who_waits),
         cmocka_unit_test(another_session_lets_go_of_who_waits),
+        cmocka_unit_test(one_that_was_asked_elsewhere_is_refused),
         cmocka_unit_test(a_restart_knows_what_counted_before),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
