@@ -84,6 +84,59 @@ fedn_status cmd_round_list(cli_line *cli, fedn_error *err)
     return rc;
 }
 
+static int64_t count_outcome(const json_t *combiner, const char *outcome)
+{
+    json_t *client = NULL;
+    int64_t count = 0;
+    size_t i = 0;
+
+    json_array_foreach(json_object_get(combiner, "clients"), i, client)
+    {
+        count += strcmp(api_text(client, "outcome"), outcome) == 0;
+    }
+    return count;
+}
+
+/* What became of the updates that a combiner asked for. Of very many clients the record names those
+ * first whose update does not count. */
+static void print_combiner(out_table *table, const json_t *combiner)
+{
+    const json_t *data = json_object_get(combiner, "data");
+    int64_t listed = (int64_t)json_array_size(json_object_get(combiner, "clients"));
+    int64_t asked = api_integer(data, "nr_expected_updates");
+    int64_t accepted = count_outcome(combiner, "accepted");
+    int64_t refused = count_outcome(combiner, "refused");
+    int64_t failed = count_outcome(combiner, "failed");
+
+    if (asked > listed)
+        accepted = api_integer(json_object_get(data, "aggregation_time"), "nr_aggregated_models");
+    out_cell(table, api_text(combiner, "name"));
+    out_cell(table, api_text(combiner, "status"));
+    out_cellf(table, "%lld", (long long)(asked > listed ? asked : listed));
+    out_cellf(table, "%lld", (long long)(accepted + refused + failed));
+    out_cellf(table, "%lld", (long long)accepted);
+    out_cellf(table, "%lld", (long long)count_outcome(combiner, "late"));
+    out_cellf(table, "%lld", (long long)refused);
+    out_cellf(table, "%lld", (long long)count_outcome(combiner, "lost"));
+    out_cellf(table, "%lld", (long long)failed);
+}
+
+static void print_combiners(const json_t *round)
+{
+    static const out_column columns[] = {{"COMBINER", 0, 0}, {"STATUS", 1, 0},   {"ASKED", 1, 1},
+                                         {"ANSWERED", 1, 1}, {"ACCEPTED", 1, 1}, {"LATE", 1, 1},
+                                         {"REFUSED", 1, 1},  {"LOST", 1, 1},     {"FAILED", 1, 1}};
+    out_table *table = out_table_new(columns, 9);
+    json_t *combiner = NULL;
+    size_t i = 0;
+
+    json_array_foreach(json_object_get(round, "combiners"), i, combiner)
+    {
+        print_combiner(table, combiner);
+    }
+    out_table_print(table, "no combiner was asked");
+}
+
 static const char *shown_name(const json_t *client)
 {
     const char *name = api_text(client, "name");
@@ -170,6 +223,8 @@ static void show(const json_t *round)
     out_field("trained", api_text(config, "model_id"));
     out_fieldf("updates", "%lld of %lld", (long long)counted, (long long)asked);
     out_field("made (UTC)", when);
+    putchar('\n');
+    print_combiners(round);
     putchar('\n');
     print_clients(round);
     print_reasons(round);

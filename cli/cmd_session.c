@@ -230,6 +230,21 @@ fedn_status cmd_session_list(cli_line *cli, fedn_error *err)
     return FEDN_OK;
 }
 
+/* What the reducer says of the session while it runs, else what is recorded of it. */
+static void add_now(fedn_control *control, json_t *session)
+{
+    json_t *status = NULL;
+    fedn_error err;
+
+    if (strcmp(api_text(session, "status"), "Started") != 0 ||
+        api_call(control, "GET", "status", NULL, &status, &err) != FEDN_OK)
+        return;
+    if (strcmp(api_text(json_object_get(status, "session"), "session_id"),
+               api_text(session, "session_id")) == 0)
+        json_object_set_new(session, "message", json_string(api_text(status, "message")));
+    json_decref(status);
+}
+
 static void show(const json_t *session, const json_t *rounds)
 {
     const json_t *config = json_object_get(session, "session_config");
@@ -263,6 +278,8 @@ fedn_status cmd_session_show(cli_line *cli, fedn_error *err)
     fedn_status rc = fedn_control_new(cli->config, &control, err);
     if (rc == FEDN_OK)
         rc = api_get(control, "sessions", cli->args[0], &session, err);
+    if (rc == FEDN_OK)
+        add_now(control, session);
     if (rc == FEDN_OK)
         rc = api_list(control, "rounds", "round_config.session_id", cli->args[0], 0, &rounds, err);
     if (rc == FEDN_OK && cli->json) {

@@ -182,8 +182,11 @@ says "hospital"
 says "two more clients"
 says "2 of 5"
 says "3 min 20 s"
+run 0 session show s-1
+says "two more clients"
 run 0 round show 7
 says "1 of 2"
+says "west      -           2         2         1     0        1     0       0"
 says "refused"
 says "2026-11-24 02:39:55"
 silent "$(printf '\342\200\256')"
