@@ -65,17 +65,19 @@ fedn_status cmd_client_start(cli_line *cli, fedn_error *err)
     runner_command *programs[KINDS] = {NULL};
     fedn_client *client = NULL;
 
-    daemon_block_signals();
-    fedn_status rc = fedn_client_new(cli->config, &client, err);
+    fedn_status rc = daemon_begin(err);
+    if (rc == FEDN_OK)
+        rc = fedn_client_new(cli->config, &client, err);
     if (rc != FEDN_OK)
         goto out;
     rc = fedn_client_set_log(client, daemon_log, NULL);
     if (rc == FEDN_OK)
         rc = set_programs(cli, client, programs, err);
-    if (rc == FEDN_OK)
-        rc = daemon_stop_on_signal(stop, client, err);
-    if (rc == FEDN_OK)
+    if (rc == FEDN_OK) {
+        daemon_stop_on_signal(stop, client);
         rc = fedn_client_run(client, err);
+        daemon_end();
+    }
 out:
     fedn_client_free(client);
     for (int32_t i = 0; i < KINDS; i++)

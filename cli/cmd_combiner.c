@@ -25,8 +25,9 @@ fedn_status cmd_combiner_start(cli_line *cli, fedn_error *err)
 {
     fedn_combiner *combiner = NULL;
 
-    daemon_block_signals();
-    fedn_status rc = fedn_combiner_new(cli->config, &combiner, err);
+    fedn_status rc = daemon_begin(err);
+    if (rc == FEDN_OK)
+        rc = fedn_combiner_new(cli->config, &combiner, err);
     if (rc != FEDN_OK)
         goto out;
     rc = fedn_combiner_set_log(combiner, daemon_log, NULL);
@@ -35,7 +36,7 @@ fedn_status cmd_combiner_start(cli_line *cli, fedn_error *err)
     if (rc == FEDN_OK)
         rc = announce(cli, combiner, err);
     if (rc == FEDN_OK)
-        rc = daemon_wait(err);
+        daemon_wait();
 out:
     fedn_combiner_free(combiner);
     return rc;

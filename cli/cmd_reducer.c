@@ -30,8 +30,9 @@ fedn_status cmd_reducer_start(cli_line *cli, fedn_error *err)
 {
     fedn_reducer *reducer = NULL;
 
-    daemon_block_signals();
-    fedn_status rc = fedn_reducer_new(cli->config, &reducer, err);
+    fedn_status rc = daemon_begin(err);
+    if (rc == FEDN_OK)
+        rc = fedn_reducer_new(cli->config, &reducer, err);
     if (rc != FEDN_OK)
         goto out;
     rc = fedn_reducer_set_log(reducer, daemon_log, NULL);
@@ -40,7 +41,7 @@ fedn_status cmd_reducer_start(cli_line *cli, fedn_error *err)
     if (rc == FEDN_OK)
         rc = announce(cli, reducer, err);
     if (rc == FEDN_OK)
-        rc = daemon_wait(err);
+        daemon_wait();
 out:
     fedn_reducer_free(reducer);
     return rc;

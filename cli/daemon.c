@@ -17,81 +17,115 @@ const cli_option daemon_options[] = {
     {NULL, NULL, NULL},
 };
 
-static void stop_signals(sigset_t *set)
+/* What the next signal does. Starting and ending: it ends the process, and nothing is lost by that,
+ * see kill -9. Running: it is told, and the one after it ends the process. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    int32_t runs;
+    int32_t told;
+    void (*stop)(void *handle); /* NULL: somebody waits */
+    void *handle;
+} self = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+
+static const struct {
+    int number;
+    const char *name;
+} stop_signals[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGHUP, "SIGHUP"}};
+
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+/* nohup ignores SIGHUP for what it starts, and so it stays. A shell ignores SIGINT for what runs in
+ * the background, where it is still meant when it comes. */
+static int32_t is_wanted(int number)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
+    struct sigaction action;
+
+    return number != SIGHUP || sigaction(number, NULL, &action) != 0 ||
+           action.sa_handler != SIG_IGN;
 }
 
-void daemon_block_signals(void)
+static const char *signal_name(int number)
 {
-    sigset_t set;
-
-    stop_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    for (int32_t i = 0; i < STOP_SIGNALS; i++)
+        if (stop_signals[i].number == number)
+            return stop_signals[i].name;
+    return "a signal";
 }
 
-static int wait_for_signal(void)
+static int wait_for_signal(const sigset_t *set)
 {
-    sigset_t set;
     int number = 0;
 
-    stop_signals(&set);
-    while (sigwait(&set, &number) != 0)
+    while (sigwait(set, &number) != 0)
         continue;
     return number;
 }
 
-/* The impatient second signal. */
-static void *exit_on_signal(void *unused)
+static void end_at_once(int number)
 {
-    (void)unused;
-    _exit(128 + wait_for_signal());
+    fprintf(stderr, "ended at once by %s\n", signal_name(number));
+    _exit(128 + number);
 }
 
-static fedn_status start_thread(void *(*fn)(void *), void *arg, fedn_error *err)
+static void *attend_signals(void *arg)
 {
+    const sigset_t *set = arg;
+    int number = wait_for_signal(set);
+
+    pthread_mutex_lock(&self.mutex);
+    if (!self.runs)
+        end_at_once(number);
+    fprintf(stderr, "stopping on %s; a second one ends it at once\n", signal_name(number));
+    self.told = 1;
+    if (self.stop)
+        self.stop(self.handle);
+    pthread_cond_signal(&self.cond);
+    pthread_mutex_unlock(&self.mutex);
+    end_at_once(wait_for_signal(set));
+    return NULL;
+}
+
+fedn_status daemon_begin(fedn_error *err)
+{
+    static sigset_t set; /* the thread has it for good */
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, fn, arg) != 0)
+    sigemptyset(&set);
+    for (int32_t i = 0; i < STOP_SIGNALS; i++)
+        if (is_wanted(stop_signals[i].number))
+            sigaddset(&set, stop_signals[i].number);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (pthread_create(&thread, NULL, attend_signals, &set) != 0)
         return cli_error(err, FEDN_ERR_INTERNAL, "cannot start a thread");
     pthread_detach(thread);
     return FEDN_OK;
 }
 
-fedn_status daemon_wait(fedn_error *err)
+void daemon_wait(void)
 {
-    fprintf(stderr, "stopping on signal %d\n", wait_for_signal());
-    return start_thread(exit_on_signal, NULL, err);
+    pthread_mutex_lock(&self.mutex);
+    self.runs = 1;
+    while (!self.told)
+        pthread_cond_wait(&self.cond, &self.mutex);
+    pthread_mutex_unlock(&self.mutex);
 }
 
-typedef struct stopper {
-    void (*stop)(void *handle);
-    void *handle;
-} stopper;
-
-static void *stop_then_exit(void *arg)
+void daemon_stop_on_signal(void (*stop)(void *handle), void *handle)
 {
-    stopper self = *(stopper *)arg;
-
-    free(arg);
-    fprintf(stderr, "stopping on signal %d\n", wait_for_signal());
-    self.stop(self.handle);
-    return exit_on_signal(NULL);
+    pthread_mutex_lock(&self.mutex);
+    self.runs = 1;
+    self.stop = stop;
+    self.handle = handle;
+    pthread_mutex_unlock(&self.mutex);
 }
 
-fedn_status daemon_stop_on_signal(void (*stop)(void *handle), void *handle, fedn_error *err)
+void daemon_end(void)
 {
-    stopper *self = malloc(sizeof *self);
-
-    if (!self)
-        return cli_error(err, FEDN_ERR_NOMEM, "out of memory");
-    *self = (stopper){stop, handle};
-    fedn_status rc = start_thread(stop_then_exit, self, err);
-    if (rc != FEDN_OK)
-        free(self);
-    return rc;
+    pthread_mutex_lock(&self.mutex);
+    self.runs = 0;
+    self.stop = NULL;
+    pthread_mutex_unlock(&self.mutex);
 }
 
 /* Whole or not at all: a script may read it the moment it appears. */

@@ -5,12 +5,14 @@
 
 #include "cli.h"
 
-/* Blocks SIGTERM and SIGINT in this thread and all that it will start; before everything else. */
-void daemon_block_signals(void);
-/* Waits for the first of them, then lets a second one end the process at once. */
-fedn_status daemon_wait(fedn_error *err);
-/* The same on a thread of its own, which calls `stop`; the thread lives as long as the process. */
-fedn_status daemon_stop_on_signal(void (*stop)(void *handle), void *handle, fedn_error *err);
+/* Takes SIGTERM, SIGINT and, unless it is ignored, SIGHUP to itself; before everything else. From
+ * now on one of them ends the process at once. */
+fedn_status daemon_begin(fedn_error *err);
+/* It runs, until the first of them; the second one ends the process. */
+void daemon_wait(void);
+/* The same without waiting: the first one calls `stop` on another thread, before daemon_end(). */
+void daemon_stop_on_signal(void (*stop)(void *handle), void *handle);
+void daemon_end(void);
 /* Writes "<line>" to stderr, the JSON into --port-file, a line to --ready-fd. Takes `ports`. */
 fedn_status daemon_ready(const cli_line *cli, const char *line, json_t *ports, fedn_error *err);
 /* A host that this machine can dial for a listening address: "0.0.0.0:0" gives "127.0.0.1". */

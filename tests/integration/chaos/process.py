@@ -23,7 +23,7 @@ class Process:
         self.may_end = False     # by itself
         self.args = []
         self.env = {}
-        self.on_line = self.on_ready = lambda *_: None
+        self.on_line = self.on_ready = self.on_end = lambda *_: None
 
     def start(self):
         assert self.popen is None
@@ -61,7 +61,9 @@ class Process:
             self.on_line(self, text)
         if not data:
             self.loop.forget(self.pipe)
-            if self.popen and not self.may_end:
+            if self.popen and self.may_end:
+                self.on_end()
+            elif self.popen:
                 raise RuntimeError(f"{self.name} ended by itself with {self.popen.wait(10)}: {self.lines[-1:]}")
 
     def _become_ready(self):
@@ -82,14 +84,13 @@ class Process:
 
     def wait(self, seconds):
         code = self.popen.wait(seconds)
-        ended, self.may_end = self.may_end, True
+        self.popen = None
         self._read()
-        self.may_end = ended
         for fd in (self.pipe, self.ready_pipe):
             if fd is not None:
                 self.loop.forget(fd)
                 os.close(fd)
-        self.popen = self.pipe = self.ready_pipe = None
+        self.pipe = self.ready_pipe = None
         self.ready = False
         return code
 
