@@ -53,7 +53,7 @@ enum {
     FEDN__CLIENT_CANCEL,     /* the order is unwanted: stop its transfer, tell its callback */
     FEDN__CLIENT_UPLOAD,     /* the callback's model: ..._uploaded() */
     FEDN__CLIENT_ANSWER,     /* the result, or with failed = 1 the reason: ..._answered() */
-    FEDN__CLIENT_RELEASE,    /* nothing of the order is needed any more */
+    FEDN__CLIENT_RELEASE,    /* nothing of the order is needed any more, nor its update */
     FEDN__CLIENT_REFUSE,     /* an order that found the queue full: report `text` once */
     FEDN__CLIENT_LOG,        /* `text` at `level` */
     FEDN__CLIENT_FINISHED    /* the last one: `status` and `text` */
@@ -65,6 +65,7 @@ typedef struct fedn__client_action {
     int32_t type;
     int32_t level;
     int32_t failed;
+    int32_t moved; /* UPLOAD: another combiner gave the task */
     fedn_status status;
     uint64_t dial;
     uint64_t step; /* goes back with the event that the action leads to */
@@ -90,6 +91,10 @@ void fedn__client_engine_free(fedn__client_engine *engine); /* NULL allowed */
 int32_t fedn__client_engine_next(fedn__client_engine *engine, fedn__client_action *ret);
 /* When _tick() is due; INT64_MAX: never. */
 int64_t fedn__client_engine_deadline(const fedn__client_engine *engine);
+
+/* Before _start(): an update that an earlier run has trained, of this order (taken over), which
+ * came from the combiner at `target`. It is uploaded and answered. */
+void fedn__client_engine_kept(fedn__client_engine *engine, fedn__order *order, const char *target);
 
 /* Events. None can fail. `text` is borrowed, one line. */
 void fedn__client_engine_start(fedn__client_engine *engine, int64_t now_ms);

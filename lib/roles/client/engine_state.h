@@ -62,6 +62,7 @@ struct fedn__client_engine {
     int32_t phase;
     int32_t cancelled;
     int32_t failed;
+    int32_t moved; /* it is trained, and its combiner is not ours any more */
     uint32_t tries;
     int64_t retry_at;
     uint64_t step; /* of the action whose event is awaited; others are stale */
@@ -94,6 +95,15 @@ void fedn__client_tasks_suspend(fedn__client_engine *engine);
 /* Another combiner, or the end: no order counts any more. */
 void fedn__client_tasks_drop(fedn__client_engine *engine);
 void fedn__client_tasks_end(fedn__client_engine *engine);
+/* Should it come again it is left alone. */
+void fedn__client_remember(fedn__client_engine *engine, const fedn__order *order);
 void fedn__client_tasks_take(fedn__client_engine *engine, fedn__order *order);
+
+/* engine_kept.c: the current order is trained, and not answered for good */
+int32_t fedn__client_has_update(const fedn__client_engine *engine);
+/* ... and its combiner is another one from now on. */
+void fedn__client_move_update(fedn__client_engine *engine);
+/* ... and answers `newer` as well: 1. What is left of `newer` is not needed. */
+int32_t fedn__client_answers_already(fedn__client_engine *engine, fedn__order *newer);
 
 #endif

@@ -60,7 +60,7 @@ static void retire(fedn__client_engine *engine, fedn__order *order)
 }
 
 /* A task that was seen to its end: should it come again it is left alone. */
-static void remember(fedn__client_engine *engine, const fedn__order *order)
+void fedn__client_remember(fedn__client_engine *engine, const fedn__order *order)
 {
     if (!order->correlation_id[0])
         return;
@@ -96,7 +96,7 @@ static void let_go(fedn__client_engine *engine)
 {
     act_on(engine, FEDN__CLIENT_RELEASE);
     if (engine->cancelled != CANCELLED_MOVED)
-        remember(engine, engine->current);
+        fedn__client_remember(engine, engine->current);
     retire(engine, engine->current);
     engine->current = NULL;
     engine->phase = PHASE_NONE;
@@ -128,6 +128,7 @@ static void begin_next(fedn__client_engine *engine)
     engine->current = order;
     engine->cancelled = 0;
     engine->failed = 0;
+    engine->moved = 0;
     engine->reason[0] = 0;
     enter(engine, PHASE_NEED_MODEL);
     if (order->fault) {
@@ -166,7 +167,7 @@ static void go_on(fedn__client_engine *engine, int32_t may_call)
         act_on(engine, order->model ? FEDN__CLIENT_KEEP : FEDN__CLIENT_FETCH);
     } else if (engine->phase == PHASE_NEED_UPLOAD) {
         engine->phase = PHASE_UPLOADING;
-        act_on(engine, FEDN__CLIENT_UPLOAD);
+        act_on(engine, FEDN__CLIENT_UPLOAD)->moved = engine->moved;
     } else if (engine->phase == PHASE_NEED_ANSWER) {
         answer(engine);
     }
@@ -233,14 +234,17 @@ static void drop_waiting(fedn__client_engine *engine)
 void fedn__client_tasks_drop(fedn__client_engine *engine)
 {
     drop_waiting(engine);
-    if (engine->current)
+    if (fedn__client_has_update(engine))
+        fedn__client_move_update(engine);
+    else if (engine->current)
         cancel(engine, CANCELLED_MOVED);
 }
 
 void fedn__client_tasks_end(fedn__client_engine *engine)
 {
     drop_waiting(engine);
-    if (!engine->current)
+    /* an update is not released: the next run delivers it */
+    if (!engine->current || fedn__client_has_update(engine))
         return;
     if (engine->phase == PHASE_RUNNING && !engine->cancelled)
         act_on(engine, FEDN__CLIENT_CANCEL);
@@ -266,7 +270,7 @@ static void drop_older(fedn__client_engine *engine, const fedn__order *newer)
         }
         *link = order->next;
         engine->waiting_count--;
-        remember(engine, order);
+        fedn__client_remember(engine, order);
         retire(engine, order);
     }
     if (engine->current && is_over(engine->current, newer))
@@ -277,6 +281,10 @@ void fedn__client_tasks_take(fedn__client_engine *engine, fedn__order *order)
 {
     if (is_known(engine, order->correlation_id)) {
         fedn__order_free(order);
+        return;
+    }
+    if (fedn__client_answers_already(engine, order)) {
+        retire(engine, order);
         return;
     }
     drop_older(engine, order);
@@ -369,6 +377,20 @@ void fedn__client_engine_unwanted(fedn__client_engine *engine, int64_t now_ms, u
     cancel(engine, CANCELLED_OVER);
 }
 
+/* A combiner that did not give the task needs no answer to it. */
+static void give_up_upload(fedn__client_engine *engine, const char *text)
+{
+    if (!engine->moved) {
+        fail(engine, text);
+        return;
+    }
+    fedn__client_note(
+        engine, FEDN_LOG_WARNING,
+        "the update of round %s is dropped, the new combiner does not take it: %.400s",
+        engine->current->round_id, text);
+    let_go(engine);
+}
+
 void fedn__client_engine_uploaded(fedn__client_engine *engine, int64_t now_ms, uint64_t step,
                                   fedn_status status, const char *text)
 {
@@ -377,7 +399,7 @@ void fedn__client_engine_uploaded(fedn__client_engine *engine, int64_t now_ms, u
     if (status == FEDN_OK)
         enter(engine, PHASE_NEED_ANSWER);
     else if (!try_again(engine, now_ms, PHASE_NEED_UPLOAD, status, text))
-        fail(engine, text);
+        give_up_upload(engine, text);
     fedn__client_tasks_advance(engine, now_ms);
 }
 

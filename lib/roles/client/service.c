@@ -192,6 +192,17 @@ static fedn_status make_work_dir(fedn__client_service *service, fedn_error *err)
     return rc;
 }
 
+/* What one run leaves to the next. */
+static fedn_status make_lasting_dirs(fedn__client_service *service, fedn_error *err)
+{
+    service->kept_dir = fedn__fs_join(service->state_dir, "kept");
+    service->parts = fedn__fs_join(service->state_dir, "parts");
+    fedn_status rc = service->kept_dir && service->parts ? FEDN_OK : fedn__error_nomem(err);
+    if (rc == FEDN_OK)
+        rc = fedn__fs_mkdirs(service->kept_dir, err);
+    return rc == FEDN_OK ? fedn__parts_open(service->parts, PARTS_KEPT, err) : rc;
+}
+
 static fedn_status make_dirs(fedn__client_service *service, fedn_error *err)
 {
     const char *dir = service->options->state_dir;
@@ -208,10 +219,8 @@ static fedn_status make_dirs(fedn__client_service *service, fedn_error *err)
     }
     if (rc == FEDN_OK)
         rc = make_work_dir(service, err);
-    if (rc == FEDN_OK && !(service->parts = fedn__fs_join(service->state_dir, "parts")))
-        rc = fedn__error_nomem(err);
     if (rc == FEDN_OK)
-        rc = fedn__parts_open(service->parts, PARTS_KEPT, err);
+        rc = make_lasting_dirs(service, err);
     return rc == FEDN_OK || rc == FEDN_ERR_NOMEM ? rc
                                                  : fedn__error_prefix(err, rc, "client.state_dir");
 }
@@ -280,6 +289,8 @@ fedn_status fedn__client_service_start(fedn__client_service *service, fedn_error
     if (rc == FEDN_OK)
         rc = make_engine(service, err);
     if (rc == FEDN_OK)
+        rc = fedn__client_restore(service, err);
+    if (rc == FEDN_OK)
         rc = fedn__queue_new(QUEUED_JOBS, &service->queue, err);
     if (rc == FEDN_OK)
         rc = fedn__http_client_new(&service->http, err);
@@ -341,7 +352,7 @@ void fedn__client_service_free(fedn__client_service *service)
     fedn__pool_free(service->pool);
     fedn__http_client_free(service->http);
     fedn__queue_free(service->queue);
-    fedn__client_release(service);
+    fedn__client_job_done(service);
     fedn__client_engine_free(service->engine);
     remove_files(service);
     fedn__identity_done(&service->identity);
@@ -351,6 +362,7 @@ void fedn__client_service_free(fedn__client_service *service)
     fedn__free(service->model_path);
     fedn__free(service->work_dir);
     fedn__free(service->parts);
+    fedn__free(service->kept_dir);
     fedn__free(service->state_dir);
     fedn__flag_done(&service->finished);
     (void)pthread_mutex_destroy(&service->mutex);

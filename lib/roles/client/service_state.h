@@ -24,7 +24,11 @@ typedef struct fedn__client_job {
     uint64_t run_step; /* of the action that began it */
     int32_t metrics_sent;
     char update_id[FEDN__UUID_TEXT];
-    int32_t travels; /* the update goes with its announcement */
+    char target[300]; /* address of the combiner that gave the task */
+    int32_t travels;  /* the update goes with its announcement */
+    int32_t kept;     /* it may be on disk */
+    int32_t begun;    /* an upload under its id was */
+    int32_t plain;    /* the combiner is none of ours: every upload has an id of its own */
 } fedn__client_job;
 
 /* One call or transfer on its way. */
@@ -34,7 +38,8 @@ typedef struct fedn__errand {
     uint64_t step;
     fedn__transfer *transfer;
     int64_t begun_ns;
-    char *path; /* of a download */
+    int32_t moved; /* of an upload: another combiner gave the task */
+    char *path;    /* of a download */
 } fedn__errand;
 
 struct fedn__client_service {
@@ -42,6 +47,7 @@ struct fedn__client_service {
     fedn__identity identity;
     char *state_dir;
     char *work_dir;
+    char *kept_dir;
     char *parts;       /* the directory of global models of which a part has come */
     int32_t temporary; /* the state_dir goes with us */
     int lock_fd;
@@ -104,6 +110,14 @@ void fedn__client_cancel(fedn__client_service *service);
 void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action);
 void fedn__client_answer(fedn__client_service *service, const fedn__client_action *action);
 void fedn__client_release(fedn__client_service *service);
+fedn_status fedn__client_job_new(fedn__client_service *service, fedn__client_job **ret,
+                                 fedn_error *err);
+void fedn__client_job_done(fedn__client_service *service); /* the one there is, if any */
 void fedn__client_refuse(fedn__client_service *service, const fedn__client_action *action);
+
+/* service_kept.c: updates that outlive the process */
+fedn_status fedn__client_restore(fedn__client_service *service, fedn_error *err);
+void fedn__client_keep_update(fedn__client_job *job);
+void fedn__client_drop_update(const fedn__client_service *service);
 
 #endif

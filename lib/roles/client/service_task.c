@@ -9,6 +9,7 @@
 #include "core/owner.h"
 #include "core/text.h"
 #include "fedn.pb-c.h"
+#include <stdio.h>
 #include <string.h>
 
 static void await_transfer(fedn__client_service *service, const fedn__errand *errand)
@@ -149,7 +150,6 @@ static void on_done(fedn__post *post)
     int32_t to_upload = job->task->order->type == FEDN_TASK_TRAIN;
 
     if (to_upload && job->status == FEDN_OK && may_travel(job->task)) {
-        fedn__uuid_new_text(job->update_id);
         job->travels = 1;
         to_upload = 0;
     }
@@ -207,19 +207,32 @@ static void post_progress(void *user_data)
         fedn__loop_post(job->service->loop, &job->progress_post);
 }
 
-static fedn_status job_new(fedn__client_service *service, const fedn__client_action *action,
-                           fedn__client_job **ret, fedn_error *err)
+fedn_status fedn__client_job_new(fedn__client_service *service, fedn__client_job **ret,
+                                 fedn_error *err)
 {
     fedn__client_job *job = fedn__alloc_zero(sizeof *job);
 
-    *ret = NULL;
+    *ret = job;
     if (!job)
         return fedn__error_nomem(err);
     job->service = service;
-    job->run_step = action->step;
     job->done_post.fn = on_done;
     job->progress_post.fn = on_progress;
     atomic_init(&job->progress_posted, 0);
+    fedn__uuid_new_text(job->update_id);
+    snprintf(job->target, sizeof job->target, "%s", service->address.target);
+    return FEDN_OK;
+}
+
+static fedn_status begin_job(fedn__client_service *service, const fedn__client_action *action,
+                             fedn_error *err)
+{
+    fedn__client_job *job = NULL;
+
+    fedn_status rc = fedn__client_job_new(service, &job, err);
+    if (rc != FEDN_OK)
+        return rc;
+    job->run_step = action->step;
     job->timings.fetch_s = service->fetch_s;
     service->fetch_s = 0; /* the next task may find the model here */
     const fedn__task_setup setup = {
@@ -233,20 +246,19 @@ static fedn_status job_new(fedn__client_service *service, const fedn__client_act
         .progress = post_progress,
         .user_data = job,
     };
-    fedn_status rc = fedn__task_new(&setup, &job->task, err);
-    if (rc != FEDN_OK) {
+    rc = fedn__task_new(&setup, &job->task, err);
+    if (rc == FEDN_OK)
+        service->job = job;
+    else
         job_free(job);
-        return rc;
-    }
-    *ret = job;
-    return FEDN_OK;
+    return rc;
 }
 
 void fedn__client_run(fedn__client_service *service, const fedn__client_action *action)
 {
     fedn_error err = {0};
 
-    fedn_status rc = job_new(service, action, &service->job, &err);
+    fedn_status rc = begin_job(service, action, &err);
     if (rc == FEDN_OK)
         rc = fedn__queue_push(service->queue, service->job);
     if (rc == FEDN_OK)
@@ -279,6 +291,8 @@ fedn_status fedn__client_service_work(fedn__client_service *service, int64_t dea
         job->status = fedn__error(&job->err, FEDN_ERR_CANCELLED, "the task was cancelled");
     else
         job->status = fedn__task_run(job->task, callback->fn, callback->user_data, &job->err);
+    if (job->status == FEDN_OK)
+        fedn__client_keep_update(job);
     fedn__loop_post(service->loop, &job->done_post);
     return FEDN_OK;
 }
@@ -292,52 +306,72 @@ void fedn__client_cancel(fedn__client_service *service)
         fedn__task_cancel(service->job->task);
 }
 
+static fedn_status begin_upload(fedn__client_service *service, fedn__errand *errand, int32_t moved,
+                                fedn_error *err);
+
 static void on_uploaded(fedn_status status, const fedn_error *err, fedn__blob *blob,
                         void *user_data)
 {
     fedn__errand *errand = user_data;
     fedn__client_service *service = errand->service;
+    fedn_error why = {0};
 
     (void)blob;
     if (!transfer_over(errand)) {
         fedn__errand_free(errand);
         return;
     }
+    if (status != FEDN_OK)
+        why = *err;
+    if (status == FEDN_ERR_UNSUPPORTED && !errand->moved) {
+        service->job->plain = 1; /* its combiner has become one of FEDn's */
+        status = begin_upload(service, errand, 0, &why);
+        if (status == FEDN_OK)
+            return;
+    }
     service->job->timings.upload_s = seconds_since(errand->begun_ns);
     fedn__client_engine_uploaded(service->engine, fedn__clock_ms(), errand->step, status,
-                                 status == FEDN_OK ? "" : err->message);
+                                 why.message);
     fedn__errand_free(errand);
     fedn__client_drain(service);
 }
 
-static fedn_status begin_upload(fedn__client_service *service, const fedn__client_action *action,
+/* A libfedn combiner goes on with what it has of the update; FEDn's appends a second try to it, so
+ * there every one has a name of its own. Who gave the task has said which it is; another combiner
+ * must show that it can tell. */
+static fedn_status begin_upload(fedn__client_service *service, fedn__errand *errand, int32_t moved,
                                 fedn_error *err)
 {
     fedn__client_job *job = service->job;
+    int32_t ours = moved || (job->task->order->inline_bytes > 0 && !job->plain);
 
-    fedn__errand *errand = fedn__errand_new(service, action);
-    if (!errand)
-        return fedn__error_nomem(err);
-    /* Every try has a name of its own: FEDn's combiner appends a second try to what it has. */
-    fedn__uuid_new_text(job->update_id);
-    const fedn__sending what = {
-        .id = job->update_id, .client_id = service->id, .blob = job->task->update};
+    if (!ours)
+        fedn__uuid_new_text(job->update_id);
+    const fedn__sending what = {.id = job->update_id,
+                                .client_id = service->id,
+                                .blob = job->task->update,
+                                .resume = moved || (ours && job->begun)};
     fedn_status rc = fedn__transfer_upload(service->channel, service->pool, &what, on_uploaded,
                                            errand, &errand->transfer, err);
-    if (rc == FEDN_OK)
-        await_transfer(service, errand);
-    else
-        fedn__errand_free(errand);
-    return rc;
+    if (rc != FEDN_OK)
+        return rc;
+    job->begun = 1;
+    job->travels = 0;
+    errand->moved = moved;
+    await_transfer(service, errand);
+    return FEDN_OK;
 }
 
 void fedn__client_upload(fedn__client_service *service, const fedn__client_action *action)
 {
     fedn_error err = {0};
 
-    fedn_status rc = begin_upload(service, action, &err);
+    fedn__errand *errand = fedn__errand_new(service, action);
+    fedn_status rc =
+        errand ? begin_upload(service, errand, action->moved, &err) : fedn__error_nomem(&err);
     if (rc == FEDN_OK)
         return;
+    fedn__errand_free(errand);
     fedn__client_engine_uploaded(service->engine, fedn__clock_ms(), action->step, rc, err.message);
     fedn__client_drain(service);
 }
@@ -388,11 +422,17 @@ void fedn__client_answer(fedn__client_service *service, const fedn__client_actio
     fedn__client_drain(service);
 }
 
+void fedn__client_job_done(fedn__client_service *service)
+{
+    job_free(service->job);
+    service->job = NULL;
+}
+
 void fedn__client_release(fedn__client_service *service)
 {
     service->transfer_step = 0;
-    job_free(service->job);
-    service->job = NULL;
+    fedn__client_drop_update(service);
+    fedn__client_job_done(service);
 }
 
 void fedn__client_refuse(fedn__client_service *service, const fedn__client_action *action)

@@ -26,6 +26,10 @@ void bench_drain(bench *b)
         if (action.text[0])
             memcpy(b->text, action.text, sizeof b->text);
         b->status = action.status;
+        if (action.order) {
+            b->moved = action.moved;
+            snprintf(b->correlation, sizeof b->correlation, "%s", action.order->correlation_id);
+        }
     }
     b->trace[len] = 0;
 }

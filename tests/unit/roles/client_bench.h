@@ -21,6 +21,8 @@ typedef struct bench {
     char trace[64];
     char text[FEDN_ERROR_MESSAGE_BYTES]; /* of the last action that had one */
     fedn_status status;
+    int32_t moved;        /* of the last action with an order */
+    char correlation[64]; /* of that order */
 } bench;
 
 #define expect(b, wanted)                                                                          \
