@@ -14,7 +14,7 @@
 
 enum {
     KEEPALIVE_MS = 20000,
-    KEEPALIVE_TIMEOUT_MS = 20000,
+    KEEPALIVE_WAIT_MS = 20000,
     BACKOFF_FIRST_MS = 200,
     BACKOFF_MAX_MS = 10000,
     ARGS = 9
@@ -45,7 +45,8 @@ static void dial(fedn__channel *channel, const fedn__channel_options *options)
         number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)FEDN__LIMIT_MESSAGE_BYTES),
         number(GRPC_ARG_KEEPALIVE_TIME_MS,
                options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+               options->keepalive_wait_ms ? options->keepalive_wait_ms : KEEPALIVE_WAIT_MS),
         number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
         number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
         number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,

@@ -19,7 +19,8 @@ typedef struct fedn__channel_options {
     const char *cert_pem; /* own certificate, with key_pem; NULL: none */
     const char *key_pem;
     const char *const *metadata; /* key, value, key, value, ..., NULL: sent with every call */
-    int64_t keepalive_ms;        /* 0: 20 s */
+    int64_t keepalive_ms;        /* a ping after so long without a word; 0: 20 s */
+    int64_t keepalive_wait_ms;   /* without its answer the peer is gone; 0: 20 s */
     int64_t backoff_max_ms;      /* 0: 10 s */
 } fedn__channel_options;
 

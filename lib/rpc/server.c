@@ -14,7 +14,7 @@
 enum {
     HANDSHAKE_MS = 10000,
     KEEPALIVE_MS = 60000,
-    KEEPALIVE_TIMEOUT_MS = 30000,
+    KEEPALIVE_WAIT_MS = 30000,
     PING_INTERVAL_MS = 1000, /* clients of FEDn ping every 5 s, also while nothing flows */
     ARGS = 11
 };
@@ -55,8 +55,10 @@ static void create(fedn__server *server, const fedn__server_options *options)
         number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE),
         number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)largest),
         number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_MS),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
+        number(GRPC_ARG_KEEPALIVE_TIME_MS,
+               options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+               options->keepalive_wait_ms ? options->keepalive_wait_ms : KEEPALIVE_WAIT_MS),
         number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_INTERVAL_MS),
         number(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),

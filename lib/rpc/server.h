@@ -39,6 +39,8 @@ typedef struct fedn__server_options {
     /* Receive windows grow with a sender's bandwidth and delay, to tens of MB each: for few senders
      * and long lines. 0: one message a round trip, and no more than that in memory. */
     int32_t wide_windows;
+    int32_t keepalive_ms;      /* a ping after so long without a word; 0: 60 s */
+    int32_t keepalive_wait_ms; /* without its answer the peer is gone; 0: 30 s */
 } fedn__server_options;
 
 typedef struct fedn__call_events {

@@ -236,6 +236,7 @@ void proxy_freeze_after(test_proxy *proxy, int32_t direction, uint64_t bytes)
     pthread_mutex_lock(&proxy->mutex);
     proxy->most[direction] = bytes;
     proxy->freezes = 1;
+    proxy->frozen = bytes == 0;
     wake(proxy);
 }
 

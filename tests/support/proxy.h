@@ -17,7 +17,7 @@ void proxy_turn(test_proxy *proxy, int32_t port); /* later connections go to ano
 /* Every connection, also a later one, is cut when it has carried so many bytes in the direction;
  * UINT64_MAX: none is. */
 void proxy_cut_after(test_proxy *proxy, int32_t direction, uint64_t bytes);
-/* As soon as one has carried so many, nothing passes any more, and nobody is told. */
+/* As soon as one has carried so many, nothing passes any more, and nobody is told; 0: now. */
 void proxy_freeze_after(test_proxy *proxy, int32_t direction, uint64_t bytes);
 void proxy_wait_frozen(test_proxy *proxy);                  /* fails the test after 20 s */
 uint64_t proxy_bytes(test_proxy *proxy, int32_t direction); /* of all connections together */
