@@ -4,9 +4,6 @@ import argparse
 import os
 import sys
 
-OTHER = os.environ.pop("FEDN_INTEROP_PYTHON", None)
-if OTHER:
-    os.execv(OTHER, [OTHER] + sys.argv)
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
 try:

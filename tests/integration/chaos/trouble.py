@@ -7,7 +7,7 @@ import time
 
 from course import PHASES, Course
 
-STEPS = ("training begin", "training end", "report", "round ended")
+STEPS = ("training begin", "training end", "report", "report", "report", "round ended")
 
 
 class Trouble:
