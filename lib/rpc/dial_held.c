@@ -24,15 +24,17 @@ static fedn_status compare(fedn__transfer *transfer)
 static fedn_status take_answer(fedn__transfer *transfer, const Fedn__ModelResponse *answer,
                                fedn_error *err)
 {
-    if (answer->offset == 0 || answer->offset > fedn__blob_bytes(transfer->blob))
+    transfer->there = answer->offset == 0 && answer->digest.len != 0;
+    uint64_t offset = transfer->there ? fedn__blob_bytes(transfer->blob) : answer->offset;
+    if (offset == 0 || offset > fedn__blob_bytes(transfer->blob))
         return FEDN_OK;
     if (answer->digest.len != sizeof transfer->digest)
         return fedn__error(err, FEDN_ERR_PROTOCOL,
                            "model %s: the peer has %llu bytes of it, with a digest of %llu bytes "
                            "instead of %d",
-                           transfer->id, (unsigned long long)answer->offset,
+                           transfer->id, (unsigned long long)offset,
                            (unsigned long long)answer->digest.len, FEDN__DIGEST_BYTES);
-    transfer->offset = answer->offset;
+    transfer->offset = offset;
     memcpy(transfer->digest, answer->digest.data, sizeof transfer->digest);
     return FEDN_OK;
 }

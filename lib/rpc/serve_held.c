@@ -47,6 +47,8 @@ static void finish(question *asked)
         place = &(*place)->next;
     *place = asked->next;
     asked->host->question_count--;
+    if (asked->call)
+        fedn__call_set_events(asked->call, &(const fedn__call_events){NULL}, NULL);
     fedn__free(asked->part);
     fedn__free(asked);
     fedn__server_release(server);
@@ -58,7 +60,7 @@ static void reply(fedn__call *call, const char *id, uint64_t bytes, const uint8_
 
     answer.id = (char *)(uintptr_t)id;
     answer.offset = bytes;
-    if (bytes) {
+    if (digest) {
         answer.digest.data = (uint8_t *)(uintptr_t)digest;
         answer.digest.len = FEDN__DIGEST_BYTES;
     }
@@ -77,17 +79,30 @@ static void looked(fedn__work *work)
     question *asked = FEDN__OWNER(work, question, work);
 
     if (asked->call && asked->status == FEDN_OK)
-        reply(asked->call, asked->id, asked->bytes, asked->digest);
+        reply(asked->call, asked->id, asked->bytes, asked->bytes ? asked->digest : NULL);
     else if (asked->call)
         fedn__call_reject(asked->call, fedn__rpc_from_status(asked->status), asked->err.message);
-    if (asked->call)
-        fedn__call_set_events(asked->call, &(const fedn__call_events){NULL}, NULL);
     finish(asked);
+}
+
+/* All of it is here: its digest without an offset says so. */
+static int32_t is_whole(fedn__transfer_host *host, fedn__call *call, const char *id)
+{
+    uint8_t digest[FEDN__DIGEST_BYTES];
+
+    if (!host->whole || !host->whole(host->service, call, id, digest))
+        return 0;
+    reply(call, id, 0, digest);
+    return 1;
 }
 
 static void begin(question *asked)
 {
     asked->waiting = 0;
+    if (asked->call && is_whole(asked->host, asked->call, asked->id)) {
+        finish(asked);
+        return;
+    }
     asked->work.work = look;
     asked->work.done = looked;
     fedn__work_submit(&asked->work, asked->host->loop, asked->host->pool, NULL);
@@ -95,9 +110,11 @@ static void begin(question *asked)
 
 void fedn__held_settled(fedn__transfer_host *host, const char *part)
 {
-    for (question *asked = host->questions; asked; asked = asked->next)
+    for (question *asked = host->questions, *next; asked; asked = next) {
+        next = asked->next;
         if (asked->waiting && strcmp(asked->part, part) == 0)
             begin(asked);
+    }
 }
 
 static void on_closed(fedn__call *call, int32_t cancelled, void *user_data)
@@ -157,8 +174,8 @@ void fedn__held_open(void *service, fedn__call *call, const ProtobufCMessage *re
     fedn_status rc = fedn__held_path(host, call, id, &part, &err);
     if (rc < 0)
         fedn__call_reject(call, fedn__rpc_from_status(rc), err.message);
-    else if (!part)
+    else if (!part && !is_whole(host, call, id))
         reply(call, id, 0, NULL);
-    else
+    else if (part)
         ask(host, call, id, part);
 }

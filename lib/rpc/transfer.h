@@ -67,6 +67,10 @@ typedef struct fedn__transfer_host {
      * uploaded) or a refusal. */
     fedn_status (*find)(void *service, fedn__call *call, const char *id, fedn__blob **ret,
                         fedn_error *err);
+    /* Optional, for Held: 1 when all of an upload by this caller is here already, with its digest.
+     */
+    int32_t (*whole)(void *service, fedn__call *call, const char *id,
+                     uint8_t ret_digest[FEDN__DIGEST_BYTES]);
     uint64_t memory_bytes; /* a model up to this size is kept in memory, and there is no file */
     int32_t durable;       /* fsync a stored file before `stored` */
     /* A directory, on the file system of the paths, where what came of a large upload stays when it

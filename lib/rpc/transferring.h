@@ -52,6 +52,7 @@ struct fedn__transfer {
 
     /* upload */
     fedn__blob *blob;
+    int32_t there;      /* the peer says that it has all of it */
     uint64_t forgotten; /* what comes before is not in our memory any more */
     uint32_t ahead;
 

@@ -15,6 +15,7 @@ int32_t fedn__client_has_update(const fedn__client_engine *engine)
 static void deliver_anew(fedn__client_engine *engine)
 {
     engine->phase = PHASE_NEED_UPLOAD;
+    engine->uploads = 1;
     engine->tries = 0;
     engine->retry_at = INT64_MIN;
 }

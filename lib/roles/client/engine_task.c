@@ -190,6 +190,13 @@ int64_t fedn__client_tasks_deadline(const fedn__client_engine *engine)
     return needs ? engine->retry_at : INT64_MAX;
 }
 
+/* A combiner that restarts has lost what was uploaded and not announced yet. Ours says whether it
+ * has; FEDn's would take it twice. */
+static int32_t must_ask(const fedn__client_engine *engine)
+{
+    return fedn__client_has_update(engine) && engine->uploads && engine->current->inline_bytes > 0;
+}
+
 void fedn__client_tasks_suspend(fedn__client_engine *engine)
 {
     switch (engine->phase) {
@@ -200,7 +207,8 @@ void fedn__client_tasks_suspend(fedn__client_engine *engine)
         enter(engine, PHASE_NEED_UPLOAD);
         break;
     case PHASE_ANSWERING:
-        enter(engine, PHASE_NEED_ANSWER);
+    case PHASE_NEED_ANSWER:
+        enter(engine, must_ask(engine) ? PHASE_NEED_UPLOAD : PHASE_NEED_ANSWER);
         break;
     default:
         return;
@@ -361,6 +369,7 @@ void fedn__client_engine_ran(fedn__client_engine *engine, int64_t now_ms, fedn_s
     } else if (status != FEDN_OK) {
         fail(engine, text);
     } else {
+        engine->uploads = has_model;
         enter(engine, has_model ? PHASE_NEED_UPLOAD : PHASE_NEED_ANSWER);
     }
     fedn__client_tasks_advance(engine, now_ms);

@@ -251,6 +251,16 @@ static fedn_status find_model(void *user_data, fedn__call *call, const char *id,
     return fedn__shelf_model(service->shelf, id, ret, err);
 }
 
+static int32_t has_whole(void *user_data, fedn__call *call, const char *id,
+                         uint8_t ret_digest[FEDN__DIGEST_BYTES])
+{
+    const fedn__combiner_service *service = user_data;
+    const char *owner = fedn__call_metadata(call, "client");
+
+    return owner && fedn__shelf_check(service->shelf, id, owner, NULL) == FEDN_OK &&
+           fedn__shelf_digest(service->shelf, id, ret_digest, NULL) == FEDN_OK;
+}
+
 /* ---- life ---- */
 
 static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
@@ -307,6 +317,7 @@ static fedn_status listen_for_clients(fedn__combiner_service *service, fedn_erro
                                           .accept = accept_upload,
                                           .stored = stored_upload,
                                           .find = find_model,
+                                          .whole = has_whole,
                                           .memory_bytes = FEDN__LIMIT_MEMORY_MODEL,
                                           .parts = service->parts,
                                           .owner_key = "client",

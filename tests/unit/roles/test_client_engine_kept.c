@@ -183,6 +183,35 @@ static void one_found_at_the_start_may_go_to_another_combiner_too(void **state)
     }
 }
 
+/* It may have restarted, and lost what was uploaded and not announced; FEDn's would take it twice.
+ */
+static void after_a_cut_our_combiner_is_asked_for_the_upload_again(void **state)
+{
+    bench b;
+
+    (void)state;
+    for (uint32_t ours = 0; ours < 2; ours++) {
+        bench_connected(&b);
+        fedn__order *order = bench_order(FEDN_TASK_TRAIN, "c1", "1", MODEL_A);
+        order->inline_bytes = ours;
+        fedn__client_engine_order(b.engine, b.now, b.dial, order);
+        expect(&b, "F");
+        fedn__client_engine_fetched(b.engine, b.now, b.step, FEDN_OK, "");
+        expect(&b, "R");
+        fedn__client_engine_ran(b.engine, b.now, FEDN_OK, 1, "");
+        expect(&b, "U");
+        fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_OK, "");
+        expect(&b, "S");
+        bench_closed(&b, FEDN_ERR_UNAVAILABLE);
+        expect(&b, "Hw");
+        bench_wait(&b, 100);
+        expect(&b, "Db");
+        fedn__client_engine_opened(b.engine, b.now, b.dial);
+        expect(&b, ours ? "U" : "S");
+        bench_free(&b);
+    }
+}
+
 static void the_new_combiner_may_have_the_same_task(void **state)
 {
     bench b;
@@ -210,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_stop_leaves_it_for_the_next_run),
         cmocka_unit_test(it_goes_to_another_combiner_from_its_upload_on),
         cmocka_unit_test(one_found_at_the_start_may_go_to_another_combiner_too),
+        cmocka_unit_test(after_a_cut_our_combiner_is_asked_for_the_upload_again),
         cmocka_unit_test(the_new_combiner_may_have_the_same_task),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);

@@ -17,8 +17,9 @@ typedef struct test_depot {
     char *dir;
     char *parts; /* where parts may be kept; the host does not, unless a test says so */
     uint64_t max_bytes;
-    fedn_status find_rc; /* instead of looking */
-    int32_t quiet;       /* notes nothing */
+    fedn_status find_rc;               /* instead of looking */
+    int32_t quiet;                     /* notes nothing */
+    uint8_t whole[FEDN__DIGEST_BYTES]; /* for a test's own host.whole */
     uint64_t wanted_bytes;
     fedn_status wanted_rc;
     fedn__blob **wanted_keep;

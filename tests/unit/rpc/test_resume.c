@@ -252,6 +252,32 @@ static void another_content_begins_anew(void **state)
     fedn__free(fetched);
 }
 
+static int32_t has_it(void *service, fedn__call *call, const char *id,
+                      uint8_t ret_digest[FEDN__DIGEST_BYTES])
+{
+    const test_depot *depot = service;
+
+    (void)call;
+    (void)id;
+    memcpy(ret_digest, depot->whole, FEDN__DIGEST_BYTES);
+    return 1;
+}
+
+/* What is there whole under this id is not sent again, unless it is another. */
+static void an_upload_that_is_there_already_is_not_made(void **state)
+{
+    cable *line = *state;
+    fedn_error err;
+
+    line->depot->host.whole = has_it; /* no call has been made yet */
+    fedn__digest_of(line->data, BYTES, line->depot->whole);
+    assert_ok(upload(line, line->data, BYTES, 1, &err), &err);
+    assert_int_equal(rig_count(&line->depot->rig.notes, "accept"), 0);
+    assert_in_range(proxy_bytes(line->proxy, PROXY_UP), 1, FEDN__MIB / 8);
+    assert_ok(upload(line, line->data, BYTES - 1, 1, &err), &err);
+    depot_assert_file(line->depot->dir, ID, line->data, BYTES - 1);
+}
+
 static void a_part_is_found_only_by_who_began_it(void **state)
 {
     cable *line = *state;
@@ -342,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_whole_already_needs_only_to_be_confirmed, lay,
                                         take_up),
         cmocka_unit_test_setup_teardown(another_content_begins_anew, lay, take_up),
+        cmocka_unit_test_setup_teardown(an_upload_that_is_there_already_is_not_made, lay, take_up),
         cmocka_unit_test_setup_teardown(a_part_is_found_only_by_who_began_it, lay, take_up),
         cmocka_unit_test_setup_teardown(without_a_place_for_parts_nothing_stays, lay, take_up),
         cmocka_unit_test_setup_teardown(a_peer_that_cannot_say_what_it_has_is_sent_nothing, lay,
