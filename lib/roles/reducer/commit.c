@@ -74,7 +74,7 @@ static void on_committed(void *user_data, fedn_status status, const fedn_error *
         service->course.named++;
         fedn__retention_apply(service);
     }
-    if (!service->stopping) {
+    if (!service->stopping && (status == FEDN_OK || !service->closing)) {
         fedn__reducer_engine_committed(service->engine, fedn__clock_ms(), done->round, status,
                                        done->model_id, err->message);
         fedn__service_drain(service);

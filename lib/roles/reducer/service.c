@@ -187,6 +187,16 @@ fedn_status fedn__service_start(fedn__reducer_service *service, fedn_error *err)
 
 /* ---- the end ---- */
 
+/* Nobody waits for a store that cannot be written any more. */
+static void close_recorder(void *arg)
+{
+    fedn__reducer_service *service = arg;
+
+    service->closing = 1;
+    if (service->recorder)
+        fedn__recorder_close(service->recorder);
+}
+
 static void begin_stop(void *arg)
 {
     fedn__reducer_service *service = arg;
@@ -194,8 +204,6 @@ static void begin_stop(void *arg)
     service->stopping = 1;
     fedn__loop_timer_cancel(service->loop, &service->timer);
     fedn__loop_timer_cancel(service->loop, &service->round_timer);
-    if (service->recorder)
-        fedn__recorder_close(service->recorder);
     if (service->tier)
         fedn__tier_close(service->tier);
     if ((!service->recorder || fedn__recorder_is_idle(service->recorder)) &&
@@ -208,6 +216,8 @@ void fedn__service_stop(fedn__reducer_service *service)
     /* handlers wait for the loop and the recorder, so they end first */
     if (service->events)
         fedn__events_close(service->events);
+    if (service->loop)
+        fedn__loop_call(service->loop, close_recorder, service);
     fedn__http_server_free(service->http);
     if (service->loop) {
         fedn__loop_call(service->loop, begin_stop, service);

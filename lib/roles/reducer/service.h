@@ -49,6 +49,7 @@ typedef struct fedn__reducer_service {
     uint64_t announced;  /* round whose start was sent */
     uint64_t complained; /* round whose model could not be stored at once */
     int32_t draining;
+    int32_t closing; /* what cannot be written now is left to the next process */
     int32_t stopping;
     fedn__flag settled; /* stopping, and nothing is left to write or merge */
     struct {
