@@ -33,32 +33,32 @@ struct fedn__transfer {
     fedn__timer stall;
     char *id;
     char *client_id;
-    fedn_status status; /* the first failure */
-    fedn_error err;
-    uint64_t bytes;
+    fedn_error err; /* of the first failure */
+    fedn_status status;
     int32_t complete; /* the peer has said that this is all, or that it has it all */
+    uint64_t bytes;
 
     /* before the stream is opened: how much is where it goes already */
-    fedn__pool *pool;
     int32_t looking;
+    fedn_status work_status;
+    fedn__pool *pool;
     fedn_status (*look)(fedn__transfer *transfer);
     fedn_status (*begin)(fedn__transfer *transfer, fedn_error *err);
     fedn__work work;
-    fedn_status work_status;
-    fedn_error work_err;
     uint64_t offset;
     uint8_t digest[FEDN__DIGEST_BYTES]; /* of what comes before it */
-    int32_t begun;                      /* the first message was sent, or has come */
+    fedn_error work_err;
+    int32_t begun; /* the first message was sent, or has come */
+    int32_t there; /* of an upload: the peer says that it has all of it */
 
     /* upload */
-    fedn__blob *blob;
-    int32_t there;      /* the peer says that it has all of it */
-    uint64_t forgotten; /* what comes before is not in our memory any more */
     uint32_t ahead;
+    int32_t spooling; /* download: its `over` is still to come */
+    fedn__blob *blob;
+    uint64_t forgotten; /* what comes before is not in our memory any more */
 
     /* download */
     fedn__spool spool;
-    int32_t spooling;   /* its `over` is still to come */
     int32_t unknown;    /* the peer does not have the model */
     int32_t unfinished; /* it has not all of it yet */
 };

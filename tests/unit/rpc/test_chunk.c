@@ -52,6 +52,10 @@ static void fields_are_found_wherever_the_message_is_cut(void **state)
     message.status = FEDN__MODEL_STATUS__IN_PROGRESS;
     message.data.data = data;
     message.data.len = sizeof data;
+    message.resumable = 1;
+    message.offset = UINT64_MAX;
+    message.digest.data = data;
+    message.digest.len = FEDN__DIGEST_BYTES;
     size_t bytes = fedn__model_request__pack(&message, packed);
     for (uint64_t run = 1; run <= bytes; run++) {
         uint64_t count = cut(packed, bytes, run, pieces);
@@ -60,6 +64,8 @@ static void fields_are_found_wherever_the_message_is_cut(void **state)
         assert_string_equal(chunk.id, message.id);
         assert_int_equal(chunk.status, 1);
         assert_data(&chunk, data, sizeof data);
+        assert_true(chunk.resumable && chunk.has_digest && chunk.offset == UINT64_MAX);
+        assert_memory_equal(chunk.digest, data, FEDN__DIGEST_BYTES);
     }
 }
 
@@ -89,6 +95,9 @@ static void what_we_write_is_what_protobuf_reads(void **state)
             assert_int_equal(strlen(got->sender->client_id), FEDN__LIMIT_ID_BYTES);
             assert_int_equal(got->status, 1);
             assert_memory_equal(got->data.data, "abc", 3);
+            assert_true(got->resumable && got->offset == UINT64_MAX - 7);
+            assert_int_equal(got->digest.len, FEDN__DIGEST_BYTES);
+            assert_memory_equal(got->digest.data, "0123456789abcdef", FEDN__DIGEST_BYTES);
             fedn__model_request__free_unpacked(got, NULL);
         } else {
             Fedn__ModelResponse *got = fedn__model_response__unpack(NULL, bytes + 3, head);
@@ -96,6 +105,8 @@ static void what_we_write_is_what_protobuf_reads(void **state)
             assert_string_equal(got->id, "an-id");
             assert_int_equal(got->status, 1);
             assert_int_equal(got->data.len, 3);
+            assert_true(got->offset == UINT64_MAX - 7);
+            assert_memory_equal(got->digest.data, "0123456789abcdef", FEDN__DIGEST_BYTES);
             fedn__model_response__free_unpacked(got, NULL);
         }
     }
