@@ -203,6 +203,8 @@ void fedn__client_engine_start(fedn__client_engine *engine, int64_t now_ms)
     fedn__client_begin_event(engine);
     if (engine->state != CLIENT_NEW)
         return;
+    if (engine->current && engine->moved)
+        fedn__client_tasks_drop(engine);
     if (engine->direct)
         dial(engine, now_ms);
     else

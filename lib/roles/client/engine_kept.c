@@ -25,6 +25,8 @@ void fedn__client_engine_kept(fedn__client_engine *engine, fedn__order *order, c
     engine->current = order;
     engine->cancelled = 0;
     engine->failed = 0;
+    engine->again = 0;
+    engine->announced = 1; /* as far as we know */
     /* the reducer may name another combiner than the one that gave the task */
     engine->moved = engine->direct && strcmp(engine->target, target) != 0;
     if (!engine->direct)
@@ -65,6 +67,7 @@ int32_t fedn__client_answers_already(fedn__client_engine *engine, fedn__order *n
     swap(&order->combiner, &newer->combiner);
     order->inline_bytes = newer->inline_bytes;
     engine->moved = 0;
+    engine->again = engine->phase == PHASE_ANSWERING; /* a refusal of it is none of the new one */
     fedn__client_note(engine, FEDN_LOG_INFO,
                       "the task of round %s came again and is answered by the update of before",
                       order->round_id);

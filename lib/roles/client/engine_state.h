@@ -62,8 +62,10 @@ struct fedn__client_engine {
     int32_t phase;
     int32_t cancelled;
     int32_t failed;
-    int32_t uploads; /* its update is uploaded, and does not come with its announcement */
-    int32_t moved;   /* it is trained, and its combiner is not ours any more */
+    int32_t uploads;   /* its update is uploaded, and does not come with its announcement */
+    int32_t moved;     /* it is trained, and its combiner is not ours any more */
+    int32_t announced; /* it may count where it was announced */
+    int32_t again;     /* its task came again while its answer was under way */
     uint32_t tries;
     int64_t retry_at;
     uint64_t step; /* of the action whose event is awaited; others are stale */

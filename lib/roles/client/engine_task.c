@@ -129,6 +129,8 @@ static void begin_next(fedn__client_engine *engine)
     engine->cancelled = 0;
     engine->failed = 0;
     engine->moved = 0;
+    engine->announced = 0;
+    engine->again = 0;
     engine->reason[0] = 0;
     enter(engine, PHASE_NEED_MODEL);
     if (order->fault) {
@@ -145,6 +147,8 @@ static void answer(fedn__client_engine *engine)
     fedn__client_action *action = act_on(engine, FEDN__CLIENT_ANSWER);
     action->failed = engine->failed;
     memcpy(action->text, engine->reason, sizeof action->text);
+    engine->announced |= fedn__client_has_update(engine);
+    engine->again = 0;
     engine->phase = PHASE_ANSWERING;
 }
 
@@ -242,10 +246,18 @@ static void drop_waiting(fedn__client_engine *engine)
 void fedn__client_tasks_drop(fedn__client_engine *engine)
 {
     drop_waiting(engine);
-    if (fedn__client_has_update(engine))
+    if (!engine->current)
+        return;
+    if (fedn__client_has_update(engine) && !engine->announced) {
         fedn__client_move_update(engine);
-    else if (engine->current)
-        cancel(engine, CANCELLED_MOVED);
+        return;
+    }
+    if (fedn__client_has_update(engine))
+        fedn__client_note(
+            engine, FEDN_LOG_WARNING,
+            "the update of round %s is dropped: it may count at its combiner of before",
+            engine->current->round_id);
+    cancel(engine, CANCELLED_MOVED);
 }
 
 void fedn__client_tasks_end(fedn__client_engine *engine)
@@ -420,6 +432,11 @@ void fedn__client_engine_answered(fedn__client_engine *engine, int64_t now_ms, u
     if (status != FEDN_OK && !engine->cancelled &&
         try_again(engine, now_ms, PHASE_NEED_ANSWER, status, text))
         return;
+    if (engine->again && status == FEDN_OK && text[0]) {
+        enter(engine, PHASE_NEED_ANSWER);
+        fedn__client_tasks_advance(engine, now_ms);
+        return;
+    }
     const fedn__order *order = engine->current;
     if (status != FEDN_OK || text[0])
         fedn__client_note(engine, FEDN_LOG_WARNING, "%s task of round %s: %.400s", type_name(order),

@@ -135,7 +135,28 @@ static void a_stop_leaves_it_for_the_next_run(void **state)
     bench_free(&b);
 }
 
-static void it_goes_to_another_combiner_from_its_upload_on(void **state)
+static void it_goes_to_another_combiner_if_it_was_not_announced(void **state)
+{
+    bench b;
+
+    (void)state;
+    trained(&b);
+    lose(&b);
+    bench_assigned(&b, "host:2");
+    expect(&b, "Db");
+    fedn__client_engine_opened(b.engine, b.now, b.dial);
+    expect(&b, "U");
+    assert_int_equal(b.moved, 1);
+    /* a combiner of FEDn's cannot tell whose it is */
+    fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_ERR_UNSUPPORTED, "no such method");
+    expect(&b, "w-");
+    assert_non_null(strstr(b.text, "no such method"));
+    bench_give(&b, FEDN_TASK_TRAIN, "c2", "1", MODEL_A);
+    expect(&b, "R");
+    bench_free(&b);
+}
+
+static void announced_it_may_count_and_goes_nowhere_else(void **state)
 {
     bench b;
 
@@ -145,46 +166,46 @@ static void it_goes_to_another_combiner_from_its_upload_on(void **state)
     expect(&b, "S");
     lose(&b);
     bench_assigned(&b, "host:2");
-    expect(&b, "Db");
-    fedn__client_engine_opened(b.engine, b.now, b.dial);
-    expect(&b, "U");
-    assert_int_equal(b.moved, 1);
-    fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_OK, "");
-    expect(&b, "S");
-    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "REFUSED ModelUpdate: unknown");
-    expect(&b, "w-");
+    expect(&b, "wX-Db");
+    assert_non_null(strstr(b.text, "may count"));
+    bench_give(&b, FEDN_TASK_TRAIN, "x7", "1", MODEL_A); /* which is trained */
+    expect(&b, "R");
     bench_free(&b);
 }
 
-static void one_found_at_the_start_may_go_to_another_combiner_too(void **state)
+static void one_found_at_the_start_may_count_as_well(void **state)
 {
-    static const char *const directs[] = {NULL, "host:2"};
     bench b;
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        found(&b, directs[i]);
-        if (directs[i]) {
-            expect(&b, "Db");
-            fedn__client_engine_opened(b.engine, b.now, b.dial);
-        } else {
-            connect_to(&b, "host:2");
-        }
-        expect(&b, "U");
-        assert_int_equal(b.moved, 1);
-        /* a combiner of FEDn's cannot tell whose it is */
-        fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_ERR_UNSUPPORTED,
-                                     "no such method");
-        expect(&b, "w-");
-        assert_non_null(strstr(b.text, "no such method"));
-        bench_give(&b, FEDN_TASK_TRAIN, "c2", "1", MODEL_A);
-        expect(&b, "F");
-        bench_free(&b);
-    }
+    found(&b, "host:2");
+    expect(&b, "wX-Db");
+    bench_free(&b);
+    found(&b, NULL);
+    expect(&b, "A");
+    bench_assigned(&b, "host:2");
+    expect(&b, "wX-Db");
+    bench_free(&b);
 }
 
-/* It may have restarted, and lost what was uploaded and not announced; FEDn's would take it twice.
- */
+static void a_refusal_under_way_is_none_of_the_task_that_came_again(void **state)
+{
+    bench b;
+
+    (void)state;
+    trained(&b);
+    fedn__client_engine_uploaded(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "S");
+    bench_give(&b, FEDN_TASK_TRAIN, "c9", "1", MODEL_A);
+    expect(&b, "");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "REFUSED: no round");
+    expect(&b, "S");
+    assert_string_equal(b.correlation, "c9");
+    fedn__client_engine_answered(b.engine, b.now, b.step, FEDN_OK, "");
+    expect(&b, "-");
+    bench_free(&b);
+}
+
 static void after_a_cut_our_combiner_is_asked_for_the_upload_again(void **state)
 {
     bench b;
@@ -237,8 +258,10 @@ int main(void)
         cmocka_unit_test(its_task_that_comes_again_is_answered_by_it),
         cmocka_unit_test(a_later_round_or_a_refusal_ends_it),
         cmocka_unit_test(a_stop_leaves_it_for_the_next_run),
-        cmocka_unit_test(it_goes_to_another_combiner_from_its_upload_on),
-        cmocka_unit_test(one_found_at_the_start_may_go_to_another_combiner_too),
+        cmocka_unit_test(it_goes_to_another_combiner_if_it_was_not_announced),
+        cmocka_unit_test(announced_it_may_count_and_goes_nowhere_else),
+        cmocka_unit_test(a_refusal_under_way_is_none_of_the_task_that_came_again),
+        cmocka_unit_test(one_found_at_the_start_may_count_as_well),
         cmocka_unit_test(after_a_cut_our_combiner_is_asked_for_the_upload_again),
         cmocka_unit_test(the_new_combiner_may_have_the_same_task),
     };
