@@ -104,7 +104,7 @@ void client_calls_cancel(world *w, uint32_t node)
 
 /* ---- what comes ---- */
 
-static fedn__order *order_of(const message *what)
+fedn__order *client_order(const message *what)
 {
     fedn__order *order = fedn__alloc_zero(sizeof *order);
     char text[FEDN__UUID_TEXT];
@@ -122,7 +122,7 @@ static fedn__order *order_of(const message *what)
     order->combiner = fedn__strdup("");
     order->model = what->travels ? fedn__alloc_zero(1) : NULL;
     order->model_bytes = what->travels ? 1 : 0;
-    order->inline_bytes = what->travels ? 1 : 0;
+    order->inline_bytes = 1; /* it is a combiner of ours */
     return order;
 }
 
@@ -134,7 +134,7 @@ static void take_task(world *w, uint32_t node, const message *what)
     for (uint32_t i = 0; i < shell->order_count && i < room; i++)
         w->counts.repeated_orders += shell->orders[i].task == what->task;
     shell->orders[shell->order_count++ % room] = *what;
-    fedn__client_engine_order(shell->engine, node_now(w, node), shell->dial, order_of(what));
+    fedn__client_engine_order(shell->engine, node_now(w, node), shell->dial, client_order(what));
 }
 
 void client_message(world *w, uint32_t wire, const message *what)

@@ -23,8 +23,11 @@ typedef struct client_job {
     uint32_t content;
     uint64_t update;
     int32_t travels;
+    int32_t kept; /* it is trained, and outlives the process */
+    uint32_t target;
 } client_job;
 
+/* All but the last two members go with the process. */
 typedef struct client_shell {
     fedn__client_engine *engine;
     int32_t draining;
@@ -37,6 +40,9 @@ typedef struct client_shell {
     client_job job;
     message orders[32]; /* that the engine may still refer to, by task */
     uint32_t order_count;
+
+    client_job kept;
+    uint32_t home; /* the combiner of one that asks for none */
 } client_shell;
 
 client_shell *client_of(const world *w, uint32_t node);
@@ -46,6 +52,8 @@ void client_drain(world *w, uint32_t node);
 void client_call_out(world *w, uint32_t node, message *what, const fedn__client_action *action);
 void client_calls_fail(world *w, uint32_t node, fedn_status status);
 void client_calls_cancel(world *w, uint32_t node);
+/* What a message says of a task, as an order. */
+fedn__order *client_order(const message *what);
 /* The engine's event of a call that has ended. */
 void client_call_ended(world *w, uint32_t node, const client_call *call, fedn_status status,
                        const char *text);

@@ -37,6 +37,24 @@ void combiner_send_progress(world *w, uint32_t node)
     uplink_send(w, node, &progress);
 }
 
+/* Whoever is there and well has answered in a gentle world. */
+static void check_outcomes(world *w, uint32_t node)
+{
+    uint32_t count = 0;
+    fedn__participant *const *asked =
+        fedn__combiner_engine_asked(combiner_of(w, node)->engine, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t late = strncmp(asked[i]->reason, "no answer", 9) == 0;
+        w->counts.late += late;
+        if (late)
+            TRACE(w, node, "has waited in vain for %s", asked[i]->id);
+        /* one that found the buffer full does not come again if a restart has emptied it */
+        if (late && w->profile.gentle && w->profile.buffer_size <= 0)
+            world_fail(w, "%s has waited in vain for %s", node_name(node), asked[i]->id);
+    }
+}
+
 void combiner_send_report(world *w, uint32_t node, const char *error)
 {
     combiner_shell *shell = combiner_of(w, node);
@@ -51,6 +69,7 @@ void combiner_send_report(world *w, uint32_t node, const char *error)
     if (!error && shell->handover.round == report.round)
         report.partial = shell->handover.partial;
     snprintf(report.text, sizeof report.text, "%.99s", error ? error : "");
+    check_outcomes(w, node);
     TRACE(w, node, "reports round %u: partial %u %s", (unsigned)report.round,
           (unsigned)report.partial, report.text);
     shell->report_round = report.round;

@@ -28,10 +28,12 @@
     X(disk_failures, "writes that failed")                                                         \
     X(torn_writes, "writes lost or torn by a crash")                                               \
     X(failed_tasks, "callbacks that failed")                                                       \
+    X(kept, "updates kept through a restart of their client")                                      \
     X(trained, "updates trained")                                                                  \
     X(acknowledged, "updates acknowledged")                                                        \
     X(counted, "updates in committed models")                                                      \
     X(moved_clients, "of them second ones of a client that moved")                                 \
+    X(late, "clients that were waited for in vain")                                                \
     X(forfeited, "acknowledged updates of rounds or parts that failed")                            \
     X(rounds_committed, "rounds committed")                                                        \
     X(rounds_failed, "rounds failed")                                                              \

@@ -98,6 +98,8 @@ static void on_ran(world *w, event *e)
         job->content = ledger_content(&w->ledger, &made);
         job->travels = job->order.travels && random_below(&w->random, 2);
         job->update = world_id(w);
+        job->kept = 1;
+        shell->kept = *job;
         w->counts.trained++;
         TRACE(w, e->node, "has trained update %u of round %u", (unsigned)job->content,
               (unsigned)job->order.round);
@@ -114,6 +116,7 @@ static void run(world *w, uint32_t node, const fedn__client_action *action)
 
     take_order(w, node, action->order);
     shell->job.running = 1;
+    shell->job.target = shell->target;
     shell->job.serial = world_id(w);
     world_later(w, node, world_delay(w, node, w->profile.train_ms), on_ran)->a = shell->job.serial;
 }
@@ -144,7 +147,7 @@ static void send(world *w, uint32_t node, int32_t kind, const fedn__client_actio
     if (kind == MESSAGE_FETCH) /* there is no job yet */
         what.model = (uint32_t)id_number(action->order->model_id);
     if (kind == MESSAGE_UPLOAD)
-        job->update = world_id(w); /* a name of its own for every try */
+        job->travels = 0;
     what.update = job->update;
     what.content = job->content;
     what.travels = job->travels;
@@ -203,7 +206,11 @@ static void act(world *w, uint32_t node, const fedn__client_action *action)
     case FEDN__CLIENT_FINISHED:
         world_fail(w, "%s ends by itself: %s", node_name(node), action->text);
         break;
-    default: /* nothing is released that the next task does not write over */
+    case FEDN__CLIENT_RELEASE:
+        if (client_of(w, node)->job.kept)
+            client_of(w, node)->kept.kept = 0;
+        break;
+    default:
         break;
     }
 }
@@ -235,6 +242,24 @@ void client_drain(world *w, uint32_t node)
 
 /* ---- life ---- */
 
+/* What an earlier life has trained. */
+static void take_kept(world *w, uint32_t node)
+{
+    client_shell *shell = client_of(w, node);
+
+    if (!shell->kept.kept)
+        return;
+    TRACE(w, node, "has kept update %u of round %u", (unsigned)shell->kept.content,
+          (unsigned)shell->kept.order.round);
+    w->counts.kept++;
+    shell->job = shell->kept;
+    shell->orders[shell->order_count++] = shell->job.order;
+    fedn__client_engine_kept(shell->engine, client_order(&shell->job.order),
+                             node_name(shell->job.target));
+    if (!shell->home)
+        shell->target = shell->job.target;
+}
+
 void client_start(world *w, uint32_t node)
 {
     client_shell *shell = w->nodes[node].shell;
@@ -248,16 +273,17 @@ void client_start(world *w, uint32_t node)
 
     if (!shell)
         shell = w->nodes[node].shell = calloc(1, sizeof *shell);
-    uint32_t target = shell->target;
-    memset(shell, 0, sizeof *shell);
+    memset(shell, 0, offsetof(client_shell, kept));
     /* half of them know their combiner, the others ask each time */
     if (node % 2 == 0) {
-        shell->target =
-            target ? target : FIRST_COMBINER + random_below(&w->random, w->profile.combiners);
-        settings.direct = node_name(shell->target);
+        if (!shell->home)
+            shell->home = FIRST_COMBINER + random_below(&w->random, w->profile.combiners);
+        shell->target = shell->home;
+        settings.direct = node_name(shell->home);
     }
     if (fedn__client_engine_new(&settings, &shell->engine, &err) != FEDN_OK)
         exit(2);
+    take_kept(w, node);
     fedn__client_engine_start(shell->engine, node_now(w, node));
     client_drain(w, node);
 }

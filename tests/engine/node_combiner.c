@@ -129,8 +129,8 @@ void combiner_start(world *w, uint32_t node)
 
     if (!shell)
         shell = w->nodes[node].shell = calloc(1, sizeof *shell);
-    if (random_below(&w->random, 4) == 0)
-        shell->models = 0; /* a cache: it may be another disk */
+    if (random_below(&w->random, 4) == 0) /* a cache, but for what the round starts from */
+        shell->models &= UINT64_C(1) << shell->journal.model;
     if (fedn__combiner_engine_new(&settings, &shell->engine, &err) != FEDN_OK)
         exit(2);
     journal_restore(w, node);
