@@ -113,15 +113,11 @@ static void get_ready(fedn__reducer_service *service, const fedn__reducer_round 
         complain(service, "a round begins without its settings");
 }
 
+/* Its record is written with that of who was asked, most often at once. */
 static void on_round_opened(fedn__reducer_service *service, const fedn__reducer_round *round)
 {
-    const fedn__reducer_session *session = fedn__reducer_engine_session(service->engine);
-    fedn__ticket *ticket = fedn__ticket_new(NULL, NULL);
-
     get_ready(service, round);
-    fedn__ledger_session(service, ticket, session->model_id, round, 0);
-    fedn__ledger_round(service, ticket, round, FEDN__ROUND_WAITING);
-    fedn__recorder_submit(service->recorder, ticket);
+    service->opened = round->id;
 }
 
 /* What combiners reported before the restart is in the record of the round. */

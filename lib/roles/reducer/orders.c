@@ -157,17 +157,23 @@ void fedn__orders_flush(fedn__reducer_service *service)
 {
     struct fedn__asking *asking = service->asking;
     const fedn__reducer_round *round = fedn__reducer_engine_round(service->engine);
+    int32_t open = round && round->state <= FEDN__ROUND_RUNNING;
+    int32_t opened = open && service->opened == round->id;
     fedn__ticket *ticket = NULL;
 
-    if (!asking)
-        return;
     service->asking = NULL;
-    if (round->id == asking->round && round->state == FEDN__ROUND_RUNNING)
-        ticket = fedn__ticket_new(on_recorded, asking);
-    if (!ticket) {
+    service->opened = 0;
+    if (asking && !(open && round->id == asking->round)) {
         fedn__free(asking);
-        return;
+        asking = NULL;
     }
-    fedn__ledger_round(service, ticket, round, FEDN__ROUND_RUNNING);
+    if (!asking && !opened)
+        return;
+    ticket = fedn__ticket_new(asking ? on_recorded : NULL, asking);
+    if (!ticket)
+        fedn__free(asking);
+    if (opened)
+        fedn__ledger_session(service, ticket, round->model_id, round, 0);
+    fedn__ledger_round(service, ticket, round, round->state);
     fedn__recorder_submit(service->recorder, ticket);
 }

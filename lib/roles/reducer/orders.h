@@ -5,7 +5,8 @@
 
 #include "roles/reducer/service.h"
 
-/* Is sent after fedn__orders_flush(), once the round's record says who was asked. */
+/* Is sent after fedn__orders_flush(), which writes the record of a round that was opened and of who
+ * is asked, and once that is durable. */
 void fedn__orders_start(fedn__reducer_service *service, const fedn__reducer_action *action);
 void fedn__orders_flush(fedn__reducer_service *service);
 void fedn__orders_cancel(fedn__reducer_service *service, const fedn__reducer_action *action);

@@ -40,6 +40,7 @@ typedef struct fedn__reducer_service {
     fedn__course course;
     json_t *resumed;             /* record of the session that goes on; NULL: none did */
     json_t *resumed_round;       /* and of its newest round; NULL: it had none */
+    uint64_t opened;             /* round whose record is to be written; 0: none */
     struct fedn__asking *asking; /* orders that are being collected; NULL: none */
     uint32_t ends_owed;          /* ends of sessions that are being written; their events follow */
     fedn__timer timer;           /* the engine's deadline */
