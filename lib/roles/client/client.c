@@ -43,6 +43,7 @@ static void read_options(fedn_client *client)
     options->heartbeat_ms = fedn__config_integer(config, "client.heartbeat_ms");
     options->call_timeout_ms = fedn__config_integer(config, "client.call_timeout_ms");
     options->reconnect_min_ms = fedn__config_integer(config, "client.reconnect_min_ms");
+    options->keep_after_ms = fedn__config_integer(config, "client.keep_after_ms");
     options->reconnect_max_ms = fedn__config_integer(config, "client.reconnect_max_ms");
     options->max_model_bytes = (uint64_t)fedn__config_integer(config, "client.max_model_bytes");
     options->log.level = fedn__log_level(fedn__config_string(config, "log.level"));

@@ -29,6 +29,7 @@ typedef struct fedn__client_options {
     int64_t call_timeout_ms;
     int64_t reconnect_min_ms;
     int64_t reconnect_max_ms;
+    int64_t keep_after_ms;
     uint64_t max_model_bytes;
     fedn__callback train;
     fedn__callback validate;

@@ -20,6 +20,8 @@ void fedn__client_keep_update(fedn__client_job *job)
 
     if (service->temporary || order->type != FEDN_TASK_TRAIN || atomic_load(&job->task->cancelled))
         return;
+    if (job->task->processing_s * 1000 < (double)service->options->keep_after_ms)
+        return; /* sooner trained again than written and flushed each time */
     memcpy(about.update_id, job->update_id, sizeof about.update_id);
     memcpy(about.target, job->target, sizeof about.target);
     job->kept = 1;
