@@ -37,6 +37,7 @@ class Network:
         self.on_training = lambda what, client, model: None
         self.on_event = lambda event: None
         self.mounts = []
+        self.client_args = []   # more of them
         self.session_id = None  # of the present session; its end is told even if it was missed
         self.online = {}        # combiner: its active clients
         self._open_socket()
@@ -111,7 +112,7 @@ class Network:
         host, port = self.via(self, SIDES[side], HOST, self.combiners[side].ports()["port"])
         client.args = ["--combiner", f"{host}:{port}", "--name", client.name, "--id", client.name,
                        "--keep-after-ms", "0", "--reconnect-min-ms", "20", "--reconnect-max-ms", "200",
-                       "--train", f"{self.trainer} {side} {place}"]
+                       "--train", f"{self.trainer} {side} {place}"] + self.client_args
         client.env = {"CHAOS_SOCKET": self.path, "CHAOS_TRAIN_MS": str(self.train_ms)}
         client.start()
 

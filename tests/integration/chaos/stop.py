@@ -24,7 +24,7 @@ class Stopper(Trouble):
     slowest = 0
 
     def strike(self, random):
-        running = [each for each in self.network.running() if each.ready and not each.may_end]
+        running = [each for each in self.network.running() if is_up(each) and not each.may_end]
         if not running:
             return None
         victim, number = random.choice(running), random.choice(SIGNALS)
@@ -51,6 +51,10 @@ class Stopper(Trouble):
         self.slowest = max(self.slowest, took)
         self.unmended -= 1
         victim.start()
+
+
+def is_up(process):
+    return process.says("connected to combiner") if process.role == "client" else process.ready
 
 
 def end_with(network, process, number, seconds):
