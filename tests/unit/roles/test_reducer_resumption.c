@@ -115,6 +115,34 @@ static void a_session_comes_back_with_its_counts_and_those_it_asked(void **state
     assert_int_equal(fedn__resumption_round_id(NULL), 0);
 }
 
+static fedn_status write_and_read(void *arg)
+{
+    const bench *f = arg;
+    const fedn__course course = {.run_id = "run"};
+    uint32_t count = 0;
+    json_t *round = json_pack("{s:o}", FEDN__RESUMPTION,
+                              fedn__resumption_of_round(fedn__reducer_engine_round(f->engine)));
+    json_t *session = json_pack("{s:o}", FEDN__RESUMPTION,
+                                fedn__resumption_of_session(&course, bench_session(f), NULL, 0));
+    fedn__restored_part *parts =
+        round && session ? fedn__resumption_parts(session, round, &count) : NULL;
+    fedn_status rc = parts ? FEDN_OK : FEDN_ERR_NOMEM;
+
+    fedn__free(parts);
+    json_decref(session);
+    json_decref(round);
+    return rc;
+}
+
+static void running_out_of_memory_is_survived(void **state)
+{
+    bench *f = *state;
+
+    bench_attach(f, "a", "l1", 2);
+    bench_start(f, 3, 2);
+    test_fail_each_allocation(write_and_read, f);
+}
+
 int main(void)
 {
 #define BENCH_TEST(fn) cmocka_unit_test_setup_teardown(fn, bench_setup, bench_teardown)
@@ -122,6 +150,7 @@ int main(void)
         BENCH_TEST(a_round_comes_back_as_it_was),
         BENCH_TEST(a_round_that_is_over_or_says_nothing_is_not_open),
         BENCH_TEST(a_session_comes_back_with_its_counts_and_those_it_asked),
+        BENCH_TEST(running_out_of_memory_is_survived),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
 }
