@@ -13,6 +13,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from network import PLACES
 from trouble import run_session
 
 SMALL = 24 << 20  # bytes of a combiner's disk
+STOP_S = 15       # drain_ms is 5 s, the store's patience 5 s
 STAMP = re.compile(r"^(\S+Z) info client: train task of round \d+: answered")
 
 
@@ -54,7 +56,8 @@ class FileLimit:
         resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, (64, self.limits[1]))
 
     def mend(self, process):
-        resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, self.limits)
+        if process.popen:
+            resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, self.limits)
 
 
 class LockedStore:
@@ -115,8 +118,21 @@ class Faults:
         print(f"{type(fault).__name__}, after {self.told - self.began:.1f} s: {lines[0][25:]}", flush=True)
         acknowledged = [name for name, when in self.answered if when > self.told + 0.1]
         assert not acknowledged or victim.role != "combiner", f"{acknowledged} were answered by {victim.name}"
+        stops = self.random.random() < 0.5
+        if stops:
+            self._stop(victim)
         fault.mend(victim)
+        if stops:
+            victim.start()
         self.present = None
+
+    @staticmethod
+    def _stop(victim):
+        """What cannot be written does not hold it up, see reducer.drain_ms and combiner.drain_ms."""
+        began = time.monotonic()
+        code, took = victim.kill(signal.SIGTERM), time.monotonic() - began
+        assert code == 0 and took < STOP_S, f"{victim.name} took {took:.1f} s to stop, and ended with {code}"
+        print(f"    {victim.name} was told to stop meanwhile and took {took:.1f} s", flush=True)
 
     def _take_client_line(self, client, line):
         """Answers of the victim's clients."""
@@ -171,8 +187,8 @@ def run(options, network):
         troubles.run(course)
         network.loop.until(lambda: course.is_over() and not troubles.present, 120, "the end of the session")
         network.await_whole()
-        _, both, failures = course.check()
-        assert both == options.rounds, f"{both} of {options.rounds} rounds had both combiners: {dict(failures)}"
+        _, _, failures = course.check()
+        assert not failures, f"combiners that were asked did not count: {dict(failures)}"
     if options.mounts:
         refuse_to_start(network, chance)
         run_session(network, seed_id, seed, 3)
