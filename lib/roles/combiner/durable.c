@@ -286,9 +286,38 @@ fedn_status fedn__combiner_write_close(fedn__combiner_service *service, const ch
     return rc;
 }
 
+/* Between two rounds of an asynchronous session: a Begin of nothing but who counted last. */
+static fedn_status pack_counted(fedn__combiner_service *service, uint8_t **ret, uint64_t *ret_bytes)
+{
+    Fedn__Journal__V1__Record record = FEDN__JOURNAL__V1__RECORD__INIT;
+    beginning *b = fedn__alloc_zero(sizeof *b);
+    fedn_status rc = FEDN_ERR_NOMEM;
+
+    if (b) {
+        fedn__journal__v1__begin__init(&b->begin);
+        rc = fill_counted(service, b);
+    }
+    if (rc == FEDN_OK) {
+        record.body_case = FEDN__JOURNAL__V1__RECORD__BODY_BEGIN;
+        record.begin = &b->begin;
+        rc = pack(&record, ret, ret_bytes);
+    }
+    beginning_free(b);
+    return rc;
+}
+
 void fedn__combiner_write_end(fedn__combiner_service *service)
 {
-    if (begin_anew(service, NULL, 0) != FEDN_OK)
+    uint8_t *record = NULL;
+    uint64_t bytes = 0;
+    fedn_status rc = FEDN_OK;
+
+    if (fedn__combiner_engine_plan(service->engine)->async)
+        rc = pack_counted(service, &record, &bytes);
+    if (rc == FEDN_OK)
+        rc = begin_anew(service, record, bytes);
+    fedn__free(record);
+    if (rc != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
                         "the journal is emptied with the next round: out of memory");
 }

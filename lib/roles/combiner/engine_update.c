@@ -120,6 +120,8 @@ static int32_t announced_again(fedn__combiner_engine *engine, const fedn__announ
 {
     int32_t counted = client->outcome == FEDN__OUTCOME_ACCEPTED;
 
+    if (client->parked)
+        return 0; /* another one of this client's counts */
     if (!counted && client->outcome != FEDN__OUTCOME_CHECKING)
         return 0;
     if (said->digest && memcmp(said->digest, client->digest, sizeof client->digest) != 0) {
@@ -216,6 +218,11 @@ fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t 
     if (client && counted_before(said, client)) {
         fedn__combiner_state_reply(engine, said->call, FEDN__REPLY_COUNTED, NULL);
         drop(engine, said);
+        return FEDN_OK;
+    }
+    if (engine->state == ROUND_CLOSING && client && client->outcome == FEDN__OUTCOME_CHECKING) {
+        fedn__combiner_state_reply(engine, said->call, FEDN__REPLY_LATER,
+                                   "another update of this client is being checked: try again");
         return FEDN_OK;
     }
     if (fedn__combiner_state_may_park(engine, said, client, now_ms)) {

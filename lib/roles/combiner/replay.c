@@ -16,6 +16,7 @@
 typedef struct replay {
     fedn__combiner_service *service;
     Fedn__Journal__V1__Record *begin;     /* NULL: no round */
+    Fedn__Journal__V1__Record *counted;   /* instead, between two rounds; NULL: nothing */
     Fedn__Journal__V1__Record **accepted; /* in order */
     uint32_t count;
     uint32_t room;
@@ -27,6 +28,8 @@ static void replay_done(replay *r)
 {
     if (r->begin)
         fedn__journal__v1__record__free_unpacked(r->begin, NULL);
+    if (r->counted)
+        fedn__journal__v1__record__free_unpacked(r->counted, NULL);
     for (uint32_t i = 0; i < r->count; i++)
         fedn__journal__v1__record__free_unpacked(r->accepted[i], NULL);
     fedn__free(r->accepted);
@@ -64,6 +67,8 @@ static fedn_status on_record(const uint8_t *packed, uint64_t bytes, void *user_d
 
     if (is_begin && !r->begin && record->begin->round)
         r->begin = record;
+    else if (is_begin && !r->begin && !r->counted)
+        r->counted = record;
     else if (is_accept && r->begin)
         rc = keep_accept(r, record);
     else if (is_checkpoint && r->begin)
@@ -145,7 +150,8 @@ static void adopt_models(fedn__combiner_service *service, const Fedn__Journal__V
     adopt_model(service, begin->round->model_id, &begin->model, &begin->model_digest);
 }
 
-/* Those that are accepted first, in their order. */
+/* Those that are accepted first, in their order; who joined later was not asked at its beginning.
+ */
 static uint32_t list_clients(const replay *r, fedn__restored_client *list, fedn__map *accepted)
 {
     const Fedn__Journal__V1__Begin *begin = r->begin->begin;
@@ -154,15 +160,17 @@ static uint32_t list_clients(const replay *r, fedn__restored_client *list, fedn_
     for (uint32_t i = 0; i < r->count; i++) {
         const Fedn__Journal__V1__Accept *a = r->accepted[i]->accept;
         fedn__restored_client *client = fedn__map_get(accepted, a->client_id);
-        if (!client || client->update_id)
-            continue; /* it was not asked, or is here already */
-        list[count] = *client;
+        if (client && client->update_id)
+            continue; /* it is here already */
+        list[count] = client ? *client : (fedn__restored_client){.name = "", .task_id = ""};
+        list[count].client_id = a->client_id; /* one that joined an asynchronous round */
         list[count].update_id = a->update_id;
         list[count].num_examples = a->num_examples;
         list[count].base_id = a->model_id;
         list[count].folded = i < r->folded;
         memcpy(list[count].digest, a->digest.data, FEDN__DIGEST_BYTES);
-        client->update_id = a->update_id;
+        if (client)
+            client->update_id = a->update_id;
         count++;
     }
     for (size_t i = 0; i < begin->n_asked; i++) {
@@ -173,13 +181,24 @@ static uint32_t list_clients(const replay *r, fedn__restored_client *list, fedn_
     return count;
 }
 
+static fedn_status restore_counted(fedn__combiner_service *service,
+                                   const Fedn__Journal__V1__Begin *begin)
+{
+    fedn_status rc = FEDN_OK;
+
+    for (size_t i = 0; rc == FEDN_OK && i < begin->n_counted; i++)
+        rc = fedn__combiner_engine_restore_counted(service->engine, begin->counted[i]->client_id,
+                                                   begin->counted[i]->update_id);
+    return rc;
+}
+
 static fedn_status restore_engine(fedn__combiner_service *service, const replay *r, fedn_error *err)
 {
     const Fedn__Journal__V1__Begin *begin = r->begin->begin;
     fedn__round_plan plan = {0};
     fedn__map by_id;
     fedn__restored_client *asked = fedn__alloc_array(begin->n_asked + 1, sizeof *asked);
-    fedn__restored_client *list = fedn__alloc_array(begin->n_asked + 1, sizeof *list);
+    fedn__restored_client *list = fedn__alloc_array(begin->n_asked + r->count + 1, sizeof *list);
     fedn_status rc = asked && list ? FEDN_OK : FEDN_ERR_NOMEM;
 
     fedn__map_init(&by_id);
@@ -194,9 +213,8 @@ static fedn_status restore_engine(fedn__combiner_service *service, const replay 
     if (rc == FEDN_OK)
         rc = fedn__combiner_engine_restore(service->engine, fedn__clock_ms(), &plan, list,
                                            list_clients(r, list, &by_id));
-    for (size_t i = 0; rc == FEDN_OK && i < begin->n_counted; i++)
-        rc = fedn__combiner_engine_restore_counted(service->engine, begin->counted[i]->client_id,
-                                                   begin->counted[i]->update_id);
+    if (rc == FEDN_OK)
+        rc = restore_counted(service, begin);
     if (r->closed)
         fedn__combiner_engine_restore_closed(service->engine);
     fedn__round_plan_done(&plan);
@@ -217,8 +235,10 @@ static fedn_status take_up(fedn__combiner_service *service, replay *r, uint64_t 
         fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
                         "the journal's last %llu bytes were not written whole and are cut off",
                         (unsigned long long)cut);
-    if (!r->begin)
-        return FEDN_OK;
+    if (!r->begin) {
+        rc = r->counted ? restore_counted(service, r->counted->begin) : FEDN_OK;
+        return rc == FEDN_OK ? rc : fedn__error_nomem(err);
+    }
     fedn__shelf_adopt_partial(service->shelf, service->checkpoint.durable_id);
     adopt_updates(service, r);
     adopt_models(service, r->begin->begin);

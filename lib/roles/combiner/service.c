@@ -257,7 +257,10 @@ static int32_t has_whole(void *user_data, fedn__call *call, const char *id,
     const fedn__combiner_service *service = user_data;
     const char *owner = fedn__call_metadata(call, "client");
 
-    return owner && fedn__shelf_check(service->shelf, id, owner, NULL) == FEDN_OK &&
+    fedn_status rc = owner ? fedn__shelf_check(service->shelf, id, owner, NULL) : FEDN_ERR_DENIED;
+
+    /* STATE: it is being folded, or uploaded, and then has no digest */
+    return (rc == FEDN_OK || rc == FEDN_ERR_STATE) &&
            fedn__shelf_digest(service->shelf, id, ret_digest, NULL) == FEDN_OK;
 }
 

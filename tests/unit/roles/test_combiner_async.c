@@ -168,6 +168,45 @@ static void one_that_counted_in_an_earlier_round_does_not_count_again(void **sta
     bench_free(b);
 }
 
+/* It is another one than the update of its client that counts. */
+static void one_that_waits_is_not_said_to_count(void **state)
+{
+    bench *b = bench_new(8);
+
+    (void)state;
+    bench_attach_many(b, 1);
+    start(b, "1", 1, models, 1);
+    bench_update(b, "c0", "u0", "1");
+    assert_int_equal(b->saves, 1);
+    assert_int_equal(b->replies_ok, 1);
+    announce_from(b, "c0", "u0b", MODEL);
+    announce_from(b, "c0", "u0b", MODEL);
+    assert_int_equal(b->replies_ok, 1);
+    finish(b, "1");
+    announce_from(b, "c0", "u0b", MODEL);
+    assert_int_equal(b->replies_ok, 1);
+    bench_free(b);
+}
+
+static void a_second_one_while_the_first_is_checked_comes_again(void **state)
+{
+    bench *b = bench_new(8);
+
+    (void)state;
+    bench_attach_many(b, 1);
+    start(b, "1", 1, models, 1);
+    announce_from(b, "c0", "u0", MODEL);
+    b->now += 1000000; /* its time is up while it is checked */
+    assert_int_equal(fedn__combiner_engine_tick(b->engine, b->now), FEDN_OK);
+    bench_drain(b);
+    announce_from(b, "c0", "u0b", MODEL);
+    assert_int_equal(b->replies_later, 1);
+    bench_folded(b, "c0", "u0", NULL);
+    assert_int_equal(b->replies_ok, 1);
+    assert_int_equal(b->saves, 1);
+    bench_free(b);
+}
+
 static void a_session_that_does_not_go_on_lets_go_of_who_waits(void **state)
 {
     bench *b = after_one();
@@ -250,6 +289,8 @@ int main(void)
         cmocka_unit_test(one_that_waits_fills_the_place_of_one_that_is_refused),
         cmocka_unit_test(a_model_that_is_too_old_is_refused),
         cmocka_unit_test(one_that_counted_in_an_earlier_round_does_not_count_again),
+        cmocka_unit_test(one_that_waits_is_not_said_to_count),
+        cmocka_unit_test(a_second_one_while_the_first_is_checked_comes_again),
         cmocka_unit_test(a_session_that_does_not_go_on_lets_go_of_who_waits),
         cmocka_unit_test(another_session_lets_go_of_who_waits),
         cmocka_unit_test(one_that_was_asked_elsewhere_is_refused),
