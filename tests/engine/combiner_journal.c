@@ -64,6 +64,18 @@ static void on_flushed(world *w, event *e)
     combiner_drain(w, e->node);
 }
 
+/* Asynchronous: which update of each client counted last, in this round or before it. */
+static void note_counted(world *w, uint32_t node)
+{
+    combiner_shell *shell = combiner_of(w, node);
+
+    for (uint32_t i = 0; w->profile.async && i < MOST_CLIENTS; i++) {
+        const fedn__participant *known = fedn__roster_find(
+            fedn__combiner_engine_roster(shell->engine), node_name(FIRST_CLIENT + i));
+        shell->journal.counted[i] = known ? id_number(known->counted_id) : 0;
+    }
+}
+
 void journal_begin(world *w, uint32_t node)
 {
     combiner_shell *shell = combiner_of(w, node);
@@ -78,6 +90,7 @@ void journal_begin(world *w, uint32_t node)
     j->round = (uint32_t)atoi(plan->round_id);
     j->model = (uint32_t)id_number(plan->model_id);
     j->asked_count = count;
+    note_counted(w, node);
     for (uint32_t i = 0; i < count; i++) {
         j->asked[i] = client_node(asked[i]->id);
         j->tasks[i] = id_number(asked[i]->task_id);
@@ -111,7 +124,8 @@ void journal_add(world *w, uint32_t node, const fedn__participant *client)
     uint32_t content = 0;
 
     memcpy(&content, client->digest, sizeof content);
-    journal_update record = {client_node(client->id), content, update};
+    journal_update record = {client_node(client->id), content, update,
+                             (uint32_t)id_number(client->base_id)};
     append(w, node, &record);
     if (w->options.mistake == MISTAKE_EARLY_REPLY)
         tell_engine(w, node, &record);
@@ -126,6 +140,7 @@ void journal_drop(world *w, uint32_t node)
     shell->dropped = shell->journal;
     shell->dropped_until_ms = w->now_ms + world_delay(w, node, w->profile.disk_ms);
     memset(&shell->journal, 0, sizeof shell->journal);
+    note_counted(w, node);
 }
 
 void journal_tear(world *w, uint32_t node)
@@ -151,7 +166,7 @@ void journal_tear(world *w, uint32_t node)
 
 /* Those accepted first, in their order; then the others. */
 static uint32_t list_clients(const journal *j, fedn__restored_client *clients,
-                             char (*texts)[2][FEDN__UUID_TEXT])
+                             char (*texts)[3][FEDN__UUID_TEXT])
 {
     uint32_t count = 0;
 
@@ -170,6 +185,7 @@ static uint32_t list_clients(const journal *j, fedn__restored_client *clients,
                 known |= strcmp(clients[k].client_id, to->client_id) == 0;
             if (known)
                 continue;
+            texts[count][0][0] = 0; /* of one that joined an asynchronous round */
             for (uint32_t k = 0; k < j->asked_count; k++)
                 if (j->asked[k] == who)
                     id_text(j->tasks[k], texts[count][0]);
@@ -177,6 +193,8 @@ static uint32_t list_clients(const journal *j, fedn__restored_client *clients,
             if (pass == 0) {
                 id_text(j->updates[i].update, texts[count][1]);
                 to->update_id = texts[count][1];
+                id_text(j->updates[i].base, texts[count][2]);
+                to->base_id = texts[count][2];
                 to->num_examples = 1 + who;
                 memcpy(to->digest, &j->updates[i].content, sizeof j->updates[i].content);
             }
@@ -186,22 +204,31 @@ static uint32_t list_clients(const journal *j, fedn__restored_client *clients,
     return count;
 }
 
+static void restore_counted(combiner_shell *shell)
+{
+    char id[FEDN__UUID_TEXT];
+
+    for (uint32_t i = 0; i < MOST_CLIENTS; i++) {
+        if (!shell->journal.counted[i])
+            continue;
+        id_text(shell->journal.counted[i], id);
+        fedn__combiner_engine_restore_counted(shell->engine, node_name(FIRST_CLIENT + i), id);
+    }
+}
+
 void journal_restore(world *w, uint32_t node)
 {
     combiner_shell *shell = combiner_of(w, node);
     const journal *j = &shell->journal;
     fedn__restored_client clients[MOST_CLIENTS + MOST_JOURNAL];
-    char texts[MOST_CLIENTS + MOST_JOURNAL][2][FEDN__UUID_TEXT];
+    char texts[MOST_CLIENTS + MOST_JOURNAL][3][FEDN__UUID_TEXT];
     fedn__round_plan plan = {0};
 
-    if (!j->written)
+    if (!j->written) {
+        restore_counted(shell);
         return;
-    id_text(j->session, plan.session_id);
-    id_text(j->model, plan.model_id);
-    snprintf(plan.round_id, sizeof plan.round_id, "%u", (unsigned)j->round);
-    plan.clients_required = w->profile.clients_required;
-    plan.buffer_size = w->profile.buffer_size;
-    plan.timeout_ms = w->profile.round_timeout_ms;
+    }
+    combiner_plan(w, j->session, j->round, j->model, &plan);
     uint32_t count = list_clients(j, clients, texts);
     TRACE(w, node, "goes on with round %u: %u clients, %u updates", (unsigned)j->round,
           (unsigned)count, (unsigned)(j->written - 1));
@@ -209,6 +236,7 @@ void journal_restore(world *w, uint32_t node)
     if (fedn__combiner_engine_restore(shell->engine, node_now(w, node), &plan, clients, count) !=
         FEDN_OK)
         exit(2);
+    restore_counted(shell);
     if (j->written > 1 && !j->updates[j->written - 2].client &&
         w->options.mistake != MISTAKE_REOPEN)
         fedn__combiner_engine_restore_closed(shell->engine);

@@ -43,6 +43,7 @@ typedef struct journal_update {
     uint32_t client;
     uint32_t content;
     uint64_t update;
+    uint32_t base; /* model that it started from */
 } journal_update;
 
 /* What outlives the process of the present round: record 0 is its plan and who was asked, the
@@ -53,8 +54,9 @@ typedef struct journal {
     uint32_t asked[MOST_CLIENTS];
     uint64_t tasks[MOST_CLIENTS];
     journal_update updates[MOST_JOURNAL];
-    uint32_t written; /* records; 0: there is none */
-    uint32_t flushed; /* of them */
+    uint64_t counted[MOST_CLIENTS]; /* which update of each client counted last before it */
+    uint32_t written;               /* records; 0: there is none */
+    uint32_t flushed;               /* of them */
     int32_t flushing;
 } journal;
 
@@ -103,6 +105,9 @@ typedef struct combiner_shell {
 
 combiner_shell *combiner_of(const world *w, uint32_t node);
 void combiner_drain(world *w, uint32_t node);
+/* What a round is told to be; its owner is the caller. */
+void combiner_plan(world *w, uint32_t session, uint32_t round, uint32_t model,
+                   fedn__round_plan *ret);
 void combiner_new_id(char id[FEDN__UUID_TEXT], void *w);
 
 /* combiner_calls.c */

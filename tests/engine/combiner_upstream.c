@@ -2,6 +2,7 @@
  * What a combiner and the reducer tell each other, and the models that move between them. */
 #include "combiner_shell.h"
 
+#include "core/alloc.h"
 #include "net.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static void check_outcomes(world *w, uint32_t node)
         if (late)
             TRACE(w, node, "has waited in vain for %s", asked[i]->id);
         /* one that found the buffer full does not come again if a restart has emptied it */
-        if (late && w->profile.gentle && w->profile.buffer_size <= 0)
+        if (late && w->profile.gentle && w->profile.buffer_size <= 0 && !w->profile.async)
             world_fail(w, "%s has waited in vain for %s", node_name(node), asked[i]->id);
     }
 }
@@ -78,17 +79,36 @@ void combiner_send_report(world *w, uint32_t node, const char *error)
 
 /* ---- down ---- */
 
+/* Asynchronous: the models that updates may start from, newest first. */
+static void add_recent(world *w, uint32_t model, fedn__round_plan *plan)
+{
+    plan->async = 1;
+    plan->staleness_exponent = 0.5;
+    plan->recent = fedn__alloc_array((uint64_t)w->profile.async, sizeof *plan->recent);
+    for (; model && plan->recent_count < (uint32_t)w->profile.async;
+         model = w->ledger.models[model - 1].parent)
+        id_text(model, plan->recent[plan->recent_count++]);
+}
+
+void combiner_plan(world *w, uint32_t session, uint32_t round, uint32_t model,
+                   fedn__round_plan *ret)
+{
+    id_text(session, ret->session_id);
+    id_text(model, ret->model_id);
+    snprintf(ret->round_id, sizeof ret->round_id, "%u", (unsigned)round);
+    ret->clients_required = w->profile.clients_required;
+    ret->buffer_size = w->profile.buffer_size;
+    ret->timeout_ms = w->profile.round_timeout_ms;
+    if (w->profile.async)
+        add_recent(w, model, ret);
+}
+
 static void round_start(world *w, uint32_t node, const message *what)
 {
     combiner_shell *shell = combiner_of(w, node);
     fedn__round_plan plan = {0};
 
-    id_text(what->session, plan.session_id);
-    id_text(what->model, plan.model_id);
-    snprintf(plan.round_id, sizeof plan.round_id, "%u", (unsigned)what->round);
-    plan.clients_required = w->profile.clients_required;
-    plan.buffer_size = w->profile.buffer_size;
-    plan.timeout_ms = w->profile.round_timeout_ms;
+    combiner_plan(w, what->session, what->round, what->model, &plan);
     if (fedn__combiner_engine_round_start(shell->engine, node_now(w, node), &plan) != FEDN_OK)
         exit(2);
     fedn__round_plan_done(&plan);

@@ -43,6 +43,7 @@ static void add(world *w, uint32_t node, const lane_job *job)
     else
         contents_add(&shell->sum, job->content);
     w->ledger.contents[job->content - 1].folded_by = node;
+    w->ledger.contents[job->content - 1].accepted_round = job->round;
     id_text(job->update, update);
     fedn__combiner_engine_folded(shell->engine, node_now(w, node), node_name(job->client), update,
                                  error);

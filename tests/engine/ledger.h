@@ -16,6 +16,7 @@ typedef struct trained {
     uint32_t round;
     uint32_t model;           /* trained from */
     uint32_t folded_by;       /* combiner's node, the last */
+    uint32_t accepted_round;  /* in which it was folded, the last */
     uint32_t acknowledged_by; /* combiner's node; 0: nobody */
     uint32_t committed;       /* times */
 } trained;

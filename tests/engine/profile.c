@@ -24,6 +24,9 @@ static void draw_shape(profile *p, uint64_t *random)
     p->clients_required = 1 + random_below(random, p->clients > 2 ? 2 : 1);
     p->buffer_size =
         random_below(random, 3) == 0 ? (int32_t)(1 + random_below(random, p->clients)) : -1;
+    p->async = random_below(random, 3) == 0 ? (int32_t)(1 + random_below(random, 4)) : 0;
+    if (p->async && p->buffer_size < 0)
+        p->buffer_size = (int32_t)(1 + random_below(random, p->clients));
     p->validate = random_below(random, 4) == 0;
     p->latency_ms = random_between(random, 1, 1 << random_below(random, 8));
     p->train_ms = random_between(random, 1, 10 << random_below(random, 9));

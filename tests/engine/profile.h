@@ -30,6 +30,7 @@ typedef struct profile {
     uint32_t clients_required;
     int32_t buffer_size;
     int32_t validate;
+    int32_t async; /* updates of this many models count: the newest, and older ones */
     int64_t round_timeout_ms;
     int64_t heartbeat_ms;
     int64_t liveness_ms;
