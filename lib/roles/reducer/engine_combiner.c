@@ -85,17 +85,27 @@ static int32_t holds(const fedn__reducer_hello *hello, uint64_t round)
     return 0;
 }
 
+/* While a round is being committed what its combiners hold of it is all that there is on disk. */
+static int32_t is_wanted(fedn__reducer_engine *engine, const fedn__reducer_combiner *combiner,
+                         uint64_t held)
+{
+    if (!engine->round || engine->round->id != held)
+        return 0;
+    if (engine->round->state == FEDN__ROUND_COMMITTING)
+        return 1;
+    const fedn__reducer_part *part = fedn__reducer_find_part(engine, combiner);
+    return part && part->state != FEDN__PART_FAILED;
+}
+
 /* Rounds that nobody waits for any more. */
 static void cancel_others(fedn__reducer_engine *engine, const fedn__reducer_combiner *combiner,
                           const fedn__reducer_hello *hello)
 {
     uint64_t count = hello->held_count < HELD_MOST ? hello->held_count : HELD_MOST;
-    const fedn__reducer_part *part = fedn__reducer_find_part(engine, combiner);
-    int32_t wanted = part && part->state != FEDN__PART_FAILED;
     uint64_t held = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        if (!fedn__text_to_u64(hello->held[i], &held) || (wanted && held == engine->round->id))
+        if (!fedn__text_to_u64(hello->held[i], &held) || is_wanted(engine, combiner, held))
             continue;
         fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_SEND_CANCEL);
         action->combiner = combiner;

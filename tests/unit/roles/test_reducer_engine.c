@@ -185,6 +185,27 @@ static void a_restarted_combiner_is_asked_again_unless_it_holds_the_round(void *
     assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 1);
 }
 
+/* What is committed is not on disk yet: a reducer that dies now asks for it once more. */
+static void a_round_that_is_being_committed_is_not_cancelled_at_who_holds_it(void **state)
+{
+    static const char *const held[] = {"7"};
+    bench *f = *state;
+    fedn__reducer_hello again = bench_hello("a", "l2");
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+    int32_t resumed = 1;
+    fedn_error err;
+
+    bench_start(f, 1, 1);
+    assert_int_equal(bench_report(f, a, 7, PARTIAL), 1);
+    bench_merged(f, 7, 0, FEDN_OK);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_COMMIT), 1);
+    again.held = held;
+    again.held_count = 1;
+    assert_ok(fedn__reducer_engine_attach(f->engine, f->now, &again, &a, &resumed, &err), &err);
+    bench_drain(f);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_CANCEL), 0);
+}
+
 static void a_restarted_combiner_without_clients_fails_at_its_time(void **state)
 {
     bench *f = *state;
@@ -374,6 +395,7 @@ int main(void)
         ENGINE_TEST(a_round_does_not_end_under_a_partial_on_its_way),
         ENGINE_TEST(a_cut_link_has_its_bound_and_a_resumed_one_keeps_the_round),
         ENGINE_TEST(a_restarted_combiner_is_asked_again_unless_it_holds_the_round),
+        ENGINE_TEST(a_round_that_is_being_committed_is_not_cancelled_at_who_holds_it),
         ENGINE_TEST(a_restarted_combiner_without_clients_fails_at_its_time),
         ENGINE_TEST(a_combiner_that_restarts_for_ever_loses_the_round),
         ENGINE_TEST(an_older_attachment_that_ends_changes_nothing),
