@@ -35,6 +35,7 @@
     X(moved_clients, "of them second ones of a client that moved")                                 \
     X(late, "clients that were waited for in vain")                                                \
     X(forfeited, "acknowledged updates of rounds or parts that failed")                            \
+    X(waited, "sessions without clients that waited until they were stopped")                      \
     X(rounds_committed, "rounds committed")                                                        \
     X(rounds_failed, "rounds failed")                                                              \
     X(sessions_finished, "sessions finished")                                                      \

@@ -287,6 +287,7 @@ fedn_status fedn__reducer_engine_start(fedn__reducer_engine *engine, int64_t now
     engine->session = *session;
     engine->session.status = FEDN__SESSION_STARTED;
     engine->session.stopping = 0;
+    engine->session.met = 0;
     engine->session.opened = 0;
     engine->session.done = 0;
     engine->session.failures = 0;
@@ -331,9 +332,10 @@ int64_t fedn__reducer_engine_deadline(const fedn__reducer_engine *engine)
         return deadline;
     if (round->state == FEDN__ROUND_COMMITTING)
         return engine->commit_ms ? engine->commit_ms : deadline;
-    if (round->state == FEDN__ROUND_WAITING)
-        return engine->await_ms && engine->await_ms < round->deadline_ms ? engine->await_ms
-                                                                         : round->deadline_ms;
+    if (round->state == FEDN__ROUND_WAITING) {
+        deadline = engine->session.met ? INT64_MAX : round->deadline_ms;
+        return engine->await_ms && engine->await_ms < deadline ? engine->await_ms : deadline;
+    }
     for (uint32_t i = 0; i < round->count; i++) {
         const fedn__reducer_part *part = &round->parts[i];
         int64_t due =

@@ -92,6 +92,7 @@ typedef struct fedn__reducer_session {
     /* the engine's own */
     int32_t status;
     int32_t stopping;
+    int32_t met;     /* a combiner has worked for it: it waits for one without end */
     uint32_t opened; /* rounds begun */
     uint32_t done;   /* rounds committed */
     uint32_t failures;

@@ -116,6 +116,7 @@ fedn_status fedn__reducer_engine_restore(fedn__reducer_engine *engine, int64_t n
         return fedn__error_nomem(err);
     engine->session = *session;
     engine->session.status = FEDN__SESSION_STARTED;
+    engine->session.met = count > 0;
     engine->await_ms = now_ms + engine->settings.gone_ms;
     if (round)
         take_round(engine, now_ms, round, parts, count);

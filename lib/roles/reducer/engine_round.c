@@ -173,6 +173,7 @@ static void ask(fedn__reducer_engine *engine, int64_t now_ms)
     round->began_ms = now_ms;
     round->deadline_ms = now_ms + engine->session.round_timeout_ms + engine->settings.grace_ms;
     engine->await_ms = 0;
+    engine->session.met = 1;
     engine->session.message[0] = 0;
     fedn__reducer_act(engine, FEDN__REDUCER_ROUND_CHANGED)->round = round;
 }
@@ -206,7 +207,7 @@ static void wait_for_combiners(fedn__reducer_engine *engine, int64_t now_ms)
         ask(engine, now_ms);
     if (engine->round->state != FEDN__ROUND_WAITING)
         return;
-    if (now_ms >= engine->round->deadline_ms) {
+    if (!session->met && now_ms >= engine->round->deadline_ms) {
         fedn__reducer_say(text, "no combiner had %u active clients within %.3g s",
                           (unsigned)session->clients_required,
                           (double)session->round_timeout_ms / 1000);

@@ -77,6 +77,25 @@ static void waiting_for_ever_fails_three_rounds_and_then_the_session(void **stat
     assert_int_equal(fedn__reducer_engine_deadline(f->engine), INT64_MAX);
 }
 
+static void a_session_that_had_a_combiner_waits_for_one_without_end(void **state)
+{
+    bench *f = *state;
+    fedn__reducer_combiner *a = bench_attach(f, "a", "l1", 2);
+
+    bench_start(f, 5, 1);
+    fedn__reducer_engine_detach(f->engine, f->now, a, a->attachment);
+    bench_tick(f, 1000);
+    assert_int_equal(bench_session(f)->failures, 1); /* it was at work */
+    for (uint32_t i = 0; i < 10; i++)
+        bench_tick(f, 1000000);
+    assert_int_equal(bench_session(f)->status, FEDN__SESSION_STARTED);
+    assert_int_equal(bench_session(f)->opened, 2);
+    assert_int_equal(fedn__reducer_engine_deadline(f->engine), INT64_MAX);
+    assert_string_equal(bench_session(f)->message, "waits for a combiner with 1 active clients");
+    bench_attach(f, "a", "l2", 1);
+    assert_int_equal(bench_seen(f, FEDN__REDUCER_SEND_START), 1);
+}
+
 static void a_bad_partial_leaves_the_round_to_the_others(void **state)
 {
     bench *f = *state;
@@ -390,6 +409,7 @@ int main(void)
         ENGINE_TEST(a_second_start_is_refused_in_the_words_of_fedn),
         ENGINE_TEST(a_round_waits_for_a_combiner_with_clients_enough),
         ENGINE_TEST(waiting_for_ever_fails_three_rounds_and_then_the_session),
+        ENGINE_TEST(a_session_that_had_a_combiner_waits_for_one_without_end),
         ENGINE_TEST(a_bad_partial_leaves_the_round_to_the_others),
         ENGINE_TEST(the_deadline_cancels_the_silent_and_goes_on_with_what_is_there),
         ENGINE_TEST(a_round_does_not_end_under_a_partial_on_its_way),
