@@ -211,6 +211,7 @@ static void announce(world *w, uint32_t node, uint32_t wire, const message *what
                                .upload_error = missing};
     if (token)
         fedn__combiner_engine_update(shell->engine, node_now(w, node), &said);
+    combiner_drain(w, node); /* while its texts are here */
 }
 
 static void take_failure(world *w, uint32_t node, uint32_t wire, const message *what)
@@ -260,7 +261,7 @@ void combiner_call(world *w, uint32_t wire, const message *what)
         break;
     case MESSAGE_ANNOUNCE:
         announce(w, node, wire, what);
-        break;
+        return;
     default:
         take_failure(w, node, wire, what);
         break;
