@@ -433,7 +433,7 @@ void fedn__client_engine_answered(fedn__client_engine *engine, int64_t now_ms, u
         try_again(engine, now_ms, PHASE_NEED_ANSWER, status, text))
         return;
     if (engine->again && status == FEDN_OK && text[0]) {
-        enter(engine, PHASE_NEED_ANSWER);
+        enter(engine, must_ask(engine) ? PHASE_NEED_UPLOAD : PHASE_NEED_ANSWER);
         fedn__client_tasks_advance(engine, now_ms);
         return;
     }
