@@ -70,10 +70,6 @@ static fedn_status errno_status(int32_t number)
     switch (number) {
     case ENOENT:
         return FEDN_ERR_NOT_FOUND;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return FEDN_ERR_LIMIT;
     case EACCES:
     case EPERM:
     case EROFS:

@@ -13,7 +13,8 @@ fedn_status fedn__error_detail(fedn_error *err, fedn_status code, int32_t detail
                                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* FEDN_ERR_IO from errno's value: the text gets ": <strerror>" appended. ENOENT gives NOT_FOUND,
- * ENOSPC and EDQUOT give LIMIT, EACCES and EPERM give DENIED, ENOMEM gives NOMEM. */
+ * a full disk gives IO as others do: it may have room later; EACCES and EPERM give DENIED, ENOMEM
+ * gives NOMEM. */
 fedn_status fedn__error_errno(fedn_error *err, int32_t number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HEARTBEAT_LEAST_MS 1000 /* for its answer */
+
 static fedn__client_service *of_assigning(fedn__work *work)
 {
     return FEDN__OWNER(work, fedn__client_service, assigning);
@@ -179,7 +181,11 @@ void fedn__client_heartbeat(fedn__client_service *service, const fedn__client_ac
 {
     if (!service->channel)
         return; /* dialling failed at once, and the engine knows */
-    const fedn__reporter reporter = fedn__client_reporter(service);
+    fedn__reporter reporter = fedn__client_reporter(service);
+    int64_t most = 2 * service->options->heartbeat_ms;
+    /* a line on which nothing arrives is found before the combiner counts its client as gone */
+    most = most > HEARTBEAT_LEAST_MS ? most : HEARTBEAT_LEAST_MS;
+    reporter.timeout_ms = reporter.timeout_ms < most ? reporter.timeout_ms : most;
     fedn__errand *errand = fedn__errand_new(service, action);
     if (errand && fedn__report_heartbeat(&reporter, on_beat, errand) == FEDN_OK)
         return;

@@ -43,7 +43,9 @@ static void tell_engine(fedn__combiner_service *service, const char *model_id, c
 static int32_t try_again(fedn__combiner_service *service, fedn__timer *retry, uint32_t *tries,
                          fedn_status status)
 {
-    if ((!fedn_status_is_retryable(status) && status != FEDN_ERR_DENIED) || ++*tries > MOST_TRIES)
+    if (!fedn_status_is_retryable(status) && status != FEDN_ERR_DENIED)
+        return 0;
+    if (++*tries > MOST_TRIES && status != FEDN_ERR_IO) /* which is our own disk */
         return 0;
     return fedn__loop_timer_set(service->loop, retry,
                                 fedn__clock_ns() + (int64_t)RETRY_MS * 1000000) == FEDN_OK;
@@ -98,6 +100,10 @@ static void on_fetched(fedn_status status, const fedn_error *why, fedn__blob *bl
         status = fedn__shelf_add_model(service->shelf, fetch->model_id, blob, &err);
     else if (why)
         err = *why;
+    if (status == FEDN_ERR_IO && fetch->tries == 0)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "global model %s: %s; trying again until it can be written",
+                        fetch->model_id, err.message);
     if (status == FEDN_OK) {
         fetch_settle(fetch, NULL);
     } else if (!try_again(service, &fetch->retry, &fetch->tries, status)) {
@@ -282,7 +288,7 @@ static void on_saved(const fedn__fold_result *result, const char *id, void *user
         rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
     if (rc == FEDN_OK)
         handover_start(handover);
-    else if (rc != FEDN_ERR_IO || !save_later(handover, &err))
+    else if ((rc != FEDN_ERR_IO && rc != FEDN_ERR_DENIED) || !save_later(handover, &err))
         saved(service, handover->round_id, err.message);
 }
 

@@ -236,9 +236,14 @@ static void stored_upload(void *user_data, const char *id, fedn_status status, f
 {
     fedn__combiner_service *service = user_data;
 
-    if (status != FEDN_OK)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "upload of %s: %s", id,
-                        err ? err->message : fedn_status_string(status));
+    const char *why = err && err->message[0] ? err->message : fedn_status_string(status);
+    if (status == FEDN_ERR_IO && !service->disk_failed)
+        fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
+                        "%s: clients are told to try again until it can be written", why);
+    else if (status != FEDN_OK && status != FEDN_ERR_IO)
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "upload of %s: %s", id, why);
+    if (status == FEDN_OK || status == FEDN_ERR_IO)
+        service->disk_failed = status != FEDN_OK;
     fedn__shelf_stored(service->shelf, id, status == FEDN_OK ? blob : NULL);
 }
 

@@ -83,6 +83,7 @@ typedef struct fedn__combiner_service {
     struct fedn__fetch *fetches;
     fedn__health health;
     uint32_t transfers;  /* of models, that still run */
+    int32_t disk_failed; /* an upload could not be written; said once until one can */
     int32_t draining;    /* actions are being carried out */
     int32_t stopping;    /* nothing leads to anything any more */
     int32_t uplink_gone; /* with `transfers` 0: quiet */

@@ -106,7 +106,7 @@ static void errno_chooses_the_code_and_is_kept_as_the_detail(void **state)
     static const struct {
         int number;
         fedn_status status;
-    } cases[] = {{ENOENT, FEDN_ERR_NOT_FOUND}, {ENOSPC, FEDN_ERR_LIMIT}, {EDQUOT, FEDN_ERR_LIMIT},
+    } cases[] = {{ENOENT, FEDN_ERR_NOT_FOUND}, {ENOSPC, FEDN_ERR_IO},    {EDQUOT, FEDN_ERR_IO},
                  {EACCES, FEDN_ERR_DENIED},    {EPERM, FEDN_ERR_DENIED}, {ENOMEM, FEDN_ERR_NOMEM},
                  {EIO, FEDN_ERR_IO},           {EISDIR, FEDN_ERR_IO},    {99999, FEDN_ERR_IO}};
 

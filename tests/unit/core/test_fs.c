@@ -272,7 +272,7 @@ static void a_full_disk_is_an_error_and_leaves_nothing(void **state)
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &small);
         fedn_status rc = fedn__fs_write_file(path, data, sizeof data, 0, &err);
-        _exit(rc == FEDN_ERR_LIMIT && err.detail == EFBIG ? 0 : 1);
+        _exit(rc == FEDN_ERR_IO && err.detail == EFBIG ? 0 : 1);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
