@@ -22,6 +22,7 @@ typedef struct fedn__fetch {
     fedn__transfer *transfer; /* NULL: waits for the link or its pause */
     fedn__timer retry;
     uint32_t tries;
+    int32_t complained;
 } fedn__fetch;
 
 static void task_id(char id[FEDN__UUID_TEXT], void *user_data)
@@ -39,13 +40,15 @@ static void tell_engine(fedn__combiner_service *service, const char *model_id, c
 }
 
 /* One that failed is made again after a pause; 0: that is in vain. DENIED is what a reducer says
- * that has not seen the link come back yet. */
+ * that has not seen the link come back yet; one that says it cannot now (UNAVAILABLE), its disk
+ * being full, is waited for until it gives the round up, and so is a disk of ours. */
 static int32_t try_again(fedn__combiner_service *service, fedn__timer *retry, uint32_t *tries,
                          fedn_status status)
 {
     if (!fedn_status_is_retryable(status) && status != FEDN_ERR_DENIED)
         return 0;
-    if (++*tries > MOST_TRIES && status != FEDN_ERR_IO) /* which is our own disk */
+    int32_t disk = status == FEDN_ERR_IO || status == FEDN_ERR_UNAVAILABLE; /* ours, or theirs */
+    if (!disk && ++*tries > MOST_TRIES)
         return 0;
     return fedn__loop_timer_set(service->loop, retry,
                                 fedn__clock_ns() + (int64_t)RETRY_MS * 1000000) == FEDN_OK;
@@ -100,10 +103,11 @@ static void on_fetched(fedn_status status, const fedn_error *why, fedn__blob *bl
         status = fedn__shelf_add_model(service->shelf, fetch->model_id, blob, &err);
     else if (why)
         err = *why;
-    if (status == FEDN_ERR_IO && fetch->tries == 0)
+    if (status == FEDN_ERR_IO && !fetch->complained)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "global model %s: %s; trying again until it can be written",
                         fetch->model_id, err.message);
+    fetch->complained |= status == FEDN_ERR_IO;
     if (status == FEDN_OK) {
         fetch_settle(fetch, NULL);
     } else if (!try_again(service, &fetch->retry, &fetch->tries, status)) {
@@ -258,12 +262,14 @@ static void remove_partial(const fedn__combiner_service *service, const char *pa
     fedn__free(path);
 }
 
-/* A disk that is full or failing costs no update that counts: it is tried again until the tier
- * above gives the round up. */
-static int32_t save_later(fedn__handover *handover, const fedn_error *why)
+/* A disk that is full, failing or read-only costs no update that counts: it is tried again until
+ * the tier above gives the round up. */
+static int32_t save_later(fedn__handover *handover, fedn_status status, const fedn_error *why)
 {
     fedn__combiner_service *service = handover->service;
 
+    if (status != FEDN_ERR_IO && status != FEDN_ERR_DENIED && status != FEDN_ERR_NOMEM)
+        return 0;
     if (handover->tries++ == 0)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "the partial of round %s: %s; trying again every second",
@@ -272,24 +278,35 @@ static int32_t save_later(fedn__handover *handover, const fedn_error *why)
                                 fedn__clock_ns() + SAVE_RETRY_MS * 1000000) == FEDN_OK;
 }
 
+/* The aggregate is gone once it is in its file. */
+static void open_saved(fedn__handover *handover)
+{
+    fedn_error err = {0};
+    fedn_status rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
+
+    if (rc == FEDN_OK) {
+        handover->tries = 0;
+        handover_start(handover);
+    } else if (!save_later(handover, rc, &err)) {
+        saved(handover->service, handover->round_id, err.message);
+    }
+}
+
 static void on_saved(const fedn__fold_result *result, const char *id, void *user_data)
 {
     fedn__combiner_service *service = user_data;
     fedn__handover *handover = service->handover;
-    fedn_error err = result->err;
-    fedn_status rc = result->status;
 
     if (!handover || strcmp(handover->partial_id, id) != 0) {
         remove_partial(service, id); /* the round was given up meanwhile */
         return;
     }
     handover->folded = *result;
-    if (rc == FEDN_OK)
-        rc = fedn__blob_from_file(handover->path, &handover->blob, &err);
-    if (rc == FEDN_OK)
-        handover_start(handover);
-    else if ((rc != FEDN_ERR_IO && rc != FEDN_ERR_DENIED) || !save_later(handover, &err))
-        saved(service, handover->round_id, err.message);
+    handover->written = result->status == FEDN_OK;
+    if (handover->written)
+        open_saved(handover);
+    else if (!save_later(handover, result->status, &result->err))
+        saved(service, handover->round_id, result->err.message);
 }
 
 static fedn_status save(fedn__handover *handover)
@@ -306,6 +323,8 @@ static void on_handover_retry(fedn__timer *timer, void *user_data)
     (void)timer;
     if (handover->blob)
         handover_start(handover);
+    else if (handover->written)
+        open_saved(handover);
     else if (save(handover) != FEDN_OK)
         saved(handover->service, handover->round_id, "out of memory");
 }

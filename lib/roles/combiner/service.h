@@ -162,9 +162,10 @@ typedef struct fedn__handover {
     fedn__timer retry;
     uint32_t tries;
     fedn__fold_result folded;
-    int32_t closed; /* the journal has it that no other updates count */
-    int32_t begun;  /* the tier above may have a part of it */
-    int32_t done;   /* the tier above has it */
+    int32_t written; /* it is in its file */
+    int32_t closed;  /* the journal has it that no other updates count */
+    int32_t begun;   /* the tier above may have a part of it */
+    int32_t done;    /* the tier above has it */
 } fedn__handover;
 
 #endif
