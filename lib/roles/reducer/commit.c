@@ -72,7 +72,7 @@ static void on_committed(void *user_data, fedn_status status, const fedn_error *
         memcpy(service->trained[place].model_id, done->model_id, FEDN__UUID_TEXT);
         service->trained[place].round = done->round;
         service->course.named++;
-        fedn__retention_apply(service);
+        fedn__retention_apply(service, done->model_id);
     }
     if (!service->stopping && (status == FEDN_OK || !service->closing)) {
         fedn__reducer_engine_committed(service->engine, fedn__clock_ms(), done->round, status,

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/owner.h"
+#include <stdio.h>
 #include <string.h>
 
 #define AT_ONCE 64 /* models looked at behind those that are kept: one comes with each round */
@@ -16,8 +17,19 @@ typedef struct retention {
     uint32_t keep;
     uint32_t removed;
     fedn_error err;
+    json_t *needed; /* ids of models that stay whatever their time says: clocks may go back */
+    char newest[FEDN__UUID_TEXT];
     char session_id[FEDN__LIMIT_ID_BYTES + 1];
 } retention;
+
+/* The newest, and before it those that rounds started from. */
+static int32_t is_needed(const retention *r, const char *id)
+{
+    for (size_t i = 0; i + 1 < r->keep && i < json_array_size(r->needed); i++)
+        if (strcmp(json_string_value(json_array_get(r->needed, i)), id) == 0)
+            return 1;
+    return strcmp(r->newest, id) == 0;
+}
 
 static void remove_blob(retention *r, const json_t *model)
 {
@@ -25,8 +37,8 @@ static void remove_blob(retention *r, const json_t *model)
     fedn__uuid uuid;
     fedn_error err = {0};
 
-    if (json_is_true(json_object_get(model, "pinned")) || !fedn__uuid_parse(id, &uuid) ||
-        !fedn__blobs_has(r->service->blobs, &uuid))
+    if (json_is_true(json_object_get(model, "pinned")) || is_needed(r, id) ||
+        !fedn__uuid_parse(id, &uuid) || !fedn__blobs_has(r->service->blobs, &uuid))
         return;
     if (fedn__blobs_remove(r->service->blobs, &uuid, &err) == FEDN_OK)
         r->removed++;
@@ -59,6 +71,7 @@ static void on_done(fedn__work *work)
         fedn__log_write(r->service->log, FEDN_LOG_WARNING, "reducer",
                         "old models of session %s are still here: %s", r->session_id,
                         r->err.message);
+    json_decref(r->needed);
     fedn__free(r);
 }
 
@@ -72,7 +85,7 @@ static uint32_t least_kept(const fedn__course *course)
     return 1 + (uint32_t)fedn__json_integer(config, "max_staleness", 0);
 }
 
-void fedn__retention_apply(fedn__reducer_service *service)
+void fedn__retention_apply(fedn__reducer_service *service, const char *newest)
 {
     uint32_t keep = (uint32_t)fedn__config_integer(service->config, "reducer.keep_models");
     uint32_t least = least_kept(&service->course);
@@ -82,6 +95,8 @@ void fedn__retention_apply(fedn__reducer_service *service)
         return;
     r->service = service;
     r->keep = keep > least ? keep : least;
+    r->needed = json_deep_copy(service->course.recent);
+    snprintf(r->newest, sizeof r->newest, "%s", newest);
     memcpy(r->session_id, fedn__reducer_engine_session(service->engine)->session_id,
            sizeof r->session_id);
     r->work.work = on_work;

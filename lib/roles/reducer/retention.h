@@ -6,7 +6,8 @@
 
 #include "roles/reducer/service.h"
 
-/* A model of the session was made. On the loop; the work is done on the pool. */
-void fedn__retention_apply(fedn__reducer_service *service);
+/* A model of the session was made: `newest`, which stays. On the loop; the work is done on the
+ * pool. */
+void fedn__retention_apply(fedn__reducer_service *service, const char *newest);
 
 #endif
