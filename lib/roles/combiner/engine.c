@@ -151,8 +151,9 @@ fedn_status fedn__combiner_engine_attach(fedn__combiner_engine *engine, int64_t 
     client->stream = stream;
     seen(engine, client, now_ms);
     /* asked already, and not answered: the task may have gone down with the old stream */
+    client->reopened = 1;
     if (client->outcome == FEDN__OUTCOME_PENDING && fedn__combiner_state_is_open(engine, client))
-        fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+        fedn__combiner_state_send_task(engine, client);
     fedn__combiner_state_gather(engine);
     return FEDN_OK;
 }
@@ -177,12 +178,15 @@ fedn_status fedn__combiner_engine_heartbeat(fedn__combiner_engine *engine, int64
 
     if (!client)
         return FEDN_OK;
-    if (fedn__combiner_state_begin(engine, 2) != FEDN_OK)
+    if (fedn__combiner_state_begin(engine, 3) != FEDN_OK)
         return FEDN_ERR_NOMEM;
     fedn_status rc = fedn__roster_join(&engine->roster, client_id, name, &client);
     if (rc != FEDN_OK)
         return rc;
+    int32_t returns = !client->online;
     seen(engine, client, now_ms);
+    if (returns && client->online)
+        fedn__combiner_state_gather(engine);
     return FEDN_OK;
 }
 
@@ -278,6 +282,7 @@ fedn_status fedn__combiner_engine_tick(fedn__combiner_engine *engine, int64_t no
         if (!client || now_ms - client->last_seen_ms <= engine->settings.liveness_ms)
             break;
         fedn__roster_sleep(&engine->roster, client);
+        client->carried = 0; /* when it comes back, it is asked anew */
         set_online(engine, client, 0);
         left++;
         if (client->outcome == FEDN__OUTCOME_PENDING &&

@@ -24,10 +24,24 @@ static int32_t continues(const fedn__combiner_engine *engine, const fedn__round_
            strcmp(engine->plan.session_id, plan->session_id) == 0;
 }
 
+/* Walks over everybody: the awake, then the asleep. */
+static fedn__participant *next_client(const fedn__combiner_engine *engine,
+                                      const fedn__participant *client)
+{
+    if (!client)
+        return engine->roster.lists[0].oldest ? engine->roster.lists[0].oldest
+                                              : engine->roster.lists[1].oldest;
+    if (client->newer)
+        return client->newer;
+    return client->asleep ? NULL : engine->roster.lists[1].oldest;
+}
+
 void fedn__combiner_state_carry(fedn__combiner_engine *engine, const fedn__round_plan *plan)
 {
     if (!continues(engine, plan)) {
         fedn__combiner_state_unpark(engine, "another session has begun");
+        for (fedn__participant *c = next_client(engine, NULL); c; c = next_client(engine, c))
+            c->carried = 0;
         return;
     }
     for (uint32_t i = 0; i < engine->asked_count; i++) {
@@ -73,18 +87,6 @@ int64_t fedn__combiner_state_park_deadline(const fedn__combiner_engine *engine)
     int32_t between = engine->state == ROUND_NONE || engine->state == ROUND_REPORTED;
 
     return engine->parked > 0 && between ? engine->ended_ms + PARK_MS : INT64_MAX;
-}
-
-/* Walks over everybody: the awake, then the asleep. */
-static fedn__participant *next_client(const fedn__combiner_engine *engine,
-                                      const fedn__participant *client)
-{
-    if (!client)
-        return engine->roster.lists[0].oldest ? engine->roster.lists[0].oldest
-                                              : engine->roster.lists[1].oldest;
-    if (client->newer)
-        return client->newer;
-    return client->asleep ? NULL : engine->roster.lists[1].oldest;
 }
 
 void fedn__combiner_state_unpark(fedn__combiner_engine *engine, const char *why)

@@ -95,7 +95,7 @@ void fedn__combiner_state_resume(fedn__combiner_engine *engine, int64_t now_ms)
             fedn__combiner_state_outcome(engine, client, FEDN__OUTCOME_LOST, "not seen any more",
                                          now_ms);
         else if (client->stream && !closed)
-            fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+            fedn__combiner_state_send_task(engine, client);
     }
     fedn__combiner_state_act(engine, FEDN__COMBINER_PROGRESS);
     if (!closed)

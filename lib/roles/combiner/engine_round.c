@@ -53,8 +53,8 @@ static void forget_clients(fedn__combiner_engine *engine)
         client->reason[0] = 0;
         if (client->parked)
             continue; /* it answers the next round */
+        /* its update_id stays: a DROP_UPDATE may point there */
         client->reply = 0;
-        client->update_id[0] = 0;
     }
     engine->asked_count = 0;
     memset(&engine->counts, 0, sizeof engine->counts);
@@ -148,6 +148,12 @@ static void give_up(fedn__combiner_engine *engine, const char *error, int64_t no
     engine->ended_ms = now_ms;
 }
 
+void fedn__combiner_state_send_task(fedn__combiner_engine *engine, fedn__participant *client)
+{
+    client->reopened = 0;
+    fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+}
+
 static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_t now_ms,
                 fedn__id_fn ids, void *ids_data)
 {
@@ -156,6 +162,8 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     client->outcome = FEDN__OUTCOME_PENDING;
     if (client->carried) {
         client->carried = 0;
+        if (client->reopened && client->stream)
+            fedn__combiner_state_send_task(engine, client); /* it may be another process by now */
         return;
     }
     client->asked_at_ms = now_ms;
@@ -167,7 +175,7 @@ static void ask(fedn__combiner_engine *engine, fedn__participant *client, int64_
     client->reason[0] = 0;
     memcpy(client->session_id, engine->plan.session_id, sizeof client->session_id);
     ids(client->task_id, ids_data);
-    fedn__combiner_state_act(engine, FEDN__COMBINER_SEND_TASK)->client = client;
+    fedn__combiner_state_send_task(engine, client);
 }
 
 fedn_status fedn__combiner_state_room(fedn__combiner_engine *engine, uint32_t count)

@@ -62,6 +62,8 @@ void fedn__combiner_state_reply(fedn__combiner_engine *engine, uint64_t call, in
                                 const char *text);
 void fedn__combiner_state_outcome(fedn__combiner_engine *engine, fedn__participant *client,
                                   int32_t outcome, const char *reason, int64_t now_ms);
+/* Its task of the present round. */
+void fedn__combiner_state_send_task(fedn__combiner_engine *engine, fedn__participant *client);
 /* Ends the round if nothing more is to be waited for. At most 3 actions and one per asked client.
  */
 void fedn__combiner_state_settle(fedn__combiner_engine *engine, int64_t now_ms);

@@ -38,6 +38,7 @@ struct fedn__journal {
     fedn__timer retry;
     int fd;
     int32_t busy;
+    int32_t stopped;
     int32_t complained;
     entry *queue; /* not handed to the worker yet */
     entry **tail;
@@ -174,7 +175,7 @@ static void on_work(fedn__work *work)
 
 static void flush(fedn__journal *journal)
 {
-    if (journal->busy || journal->retry.place != 0)
+    if (journal->busy || journal->stopped || journal->retry.place != 0)
         return;
     entry **end = &journal->batch; /* what failed before comes first */
     while (*end)
@@ -207,6 +208,8 @@ static void on_done(fedn__work *work)
     fedn__journal *journal = (fedn__journal *)work;
 
     journal->busy = 0;
+    if (journal->status != FEDN_OK && journal->stopped)
+        return;
     if (journal->status != FEDN_OK) {
         if (!journal->complained)
             fedn__log_write(journal->options.log, FEDN_LOG_ERROR, "combiner",
@@ -316,6 +319,14 @@ static void entries_free(entry *e)
         entry_free(e);
         e = next;
     }
+}
+
+void fedn__journal_stop(fedn__journal *journal)
+{
+    if (!journal)
+        return;
+    journal->stopped = 1;
+    fedn__loop_timer_cancel(journal->options.loop, &journal->retry);
 }
 
 void fedn__journal_close(fedn__journal *journal)

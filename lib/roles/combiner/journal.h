@@ -25,6 +25,8 @@ typedef fedn_status (*fedn__journal_record_fn)(const uint8_t *record, uint64_t b
 fedn_status fedn__journal_open(const fedn__journal_options *options, fedn__journal_record_fn fn,
                                void *user_data, uint64_t *ret_cut, fedn__journal **ret,
                                fedn_error *err);
+/* Nothing is written any more, but for what the pool is at. NULL allowed. */
+void fedn__journal_stop(fedn__journal *journal);
 /* The loop and the pool are at rest. What is not on disk was not told of, and is forgotten. */
 void fedn__journal_close(fedn__journal *journal);
 

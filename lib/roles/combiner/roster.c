@@ -71,7 +71,7 @@ static fedn_status make_room(fedn__roster *roster)
     if (roster->count < roster->limit)
         return FEDN_OK;
     for (fedn__participant *client = roster->lists[1].oldest; client; client = client->newer) {
-        if (client->stream || client->outcome)
+        if (client->stream || client->outcome || client->parked)
             continue;
         take_out(roster, client);
         fedn__map_remove(&roster->by_id, client->id);

@@ -30,6 +30,7 @@ typedef struct fedn__participant {
     char base_id[FEDN__UUID_TEXT];      /* the model that it started from */
     uint32_t staleness;                 /* models since then */
     int32_t carried;                    /* it still trains for an earlier asynchronous round */
+    int32_t reopened;                   /* its stream is newer than its task, which may be lost */
     char session_id[FEDN__UUID_TEXT];   /* that it was asked in last */
     int32_t parked;                     /* it came between two asynchronous rounds */
     char counted_id[FEDN__UUID_TEXT];   /* the last that counted, of whatever round */

@@ -114,8 +114,12 @@ static void fold(fedn__combiner_service *service, const fedn__participant *clien
     fedn__blob *update = fedn__shelf_take(service->shelf, client->update_id);
     fedn_error err = {.message = "out of memory"};
     bases b = {0};
-    fedn_status rc = f ? find_bases(service, client, &b, &err) : FEDN_ERR_NOMEM;
+    fedn_status rc = f ? FEDN_OK : FEDN_ERR_NOMEM;
 
+    if (!update) /* it waited for this round */
+        rc = fedn__error(&err, FEDN_ERR_NOT_FOUND, "its bytes are not here any more");
+    if (rc == FEDN_OK)
+        rc = find_bases(service, client, &b, &err);
     if (f) {
         f->service = service;
         memcpy(f->client_id, client->id, bytes);
@@ -406,6 +410,7 @@ static void begin_stop(void *arg)
     fedn__records_free(service->records); /* sends what it has */
     service->records = NULL;
     fedn__combiner_models_stop(service);
+    fedn__journal_stop(service->journal); /* the pool goes before the loop does */
     if (service->uplink)
         fedn__uplink_close(service->uplink, service->options.drain_ms, uplink_gone, service);
     else

@@ -5,7 +5,6 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/fs.h"
-#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -189,7 +188,8 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
     return rc;
 }
 
-/* A file that nobody knows: its entry went with an upload that this one was to replace. */
+/* A file that nobody knows: its entry went with an upload that this one was to replace, or with the
+ * round of the one that came again. */
 static void remove_stray(const fedn__shelf *shelf, const char *id)
 {
     char *path = fedn__fs_join(shelf->dirs[0], id);
@@ -197,6 +197,7 @@ static void remove_stray(const fedn__shelf *shelf, const char *id)
     if (path)
         unlink(path);
     fedn__free(path);
+    fedn__shelf_remove_again(shelf, id);
 }
 
 static void complete(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob)
@@ -222,8 +223,10 @@ void fedn__shelf_stored(fedn__shelf *shelf, const char *id, fedn__blob *blob)
     }
     if (u->kept)
         (void)fedn__shelf_stored_again(shelf, u, blob, NULL);
-    if (u->state != UPDATE_RECEIVING)
+    if (u->state != UPDATE_RECEIVING) {
+        fedn__shelf_remove_again(shelf, id);
         return;
+    }
     if (!blob) {
         fedn__shelf_discard(shelf, u);
         return;
@@ -273,7 +276,8 @@ fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id)
 {
     fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
 
-    assert(u && (u->state == UPDATE_WAITING || u->state == UPDATE_FOLDING));
+    if (!u || (u->state != UPDATE_WAITING && u->state != UPDATE_FOLDING))
+        return NULL;
     if (u->state == UPDATE_WAITING)
         end_waiting(shelf, u);
     u->state = UPDATE_FOLDING;

@@ -41,7 +41,7 @@ fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const ch
 fedn_status fedn__shelf_digest(const fedn__shelf *shelf, const char *id,
                                uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);
 /* Takes one that passed the check for folding: it stays, the shelf's, until fedn__shelf_folded().
- * Until then the same again. */
+ * Until then the same again. NULL: it has gone, or comes once more, since it was checked. */
 fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id);
 /* One that is being folded stays as long as its round, see fedn__shelf_retire(); its bytes are let
  * go of, a file of them stays. */

@@ -74,6 +74,7 @@ void fedn__shelf_forget(fedn__shelf *shelf, uint64_t retired)
         u->kept = 0;
         if (u->receiving_again)
             shelf->receiving--;
+        u->receiving_again = 0;
         if (u->state == UPDATE_KEPT) /* else it goes when it is folded */
             fedn__shelf_discard(shelf, u);
     }
@@ -91,19 +92,26 @@ fedn_status fedn__shelf_accept_again(fedn__shelf *shelf, fedn__shelf_update *u, 
     return FEDN_OK;
 }
 
+void fedn__shelf_remove_again(const fedn__shelf *shelf, const char *id)
+{
+    char *path = fedn__strf("%s/%s%s", shelf->dirs[UPDATES_DIR], id, AGAIN);
+
+    if (path)
+        unlink(path);
+    fedn__free(path);
+}
+
 fedn_status fedn__shelf_stored_again(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob,
                                      fedn_error *err)
 {
     fedn_status rc = blob ? fedn__blob_digest(blob, u->again, err) : FEDN_OK;
-    char *path = blob && fedn__blob_fd(blob) >= 0 ? fedn__strf("%s%s", u->path, AGAIN) : NULL;
 
     if (u->receiving_again)
         shelf->receiving--;
     u->receiving_again = 0;
     u->came_again = blob && rc == FEDN_OK;
-    if (path)
-        unlink(path);
-    fedn__free(path);
+    if (blob && fedn__blob_fd(blob) >= 0)
+        fedn__shelf_remove_again(shelf, u->id);
     return rc;
 }
 

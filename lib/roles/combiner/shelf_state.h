@@ -67,6 +67,8 @@ fedn_status fedn__shelf_accept_again(fedn__shelf *shelf, fedn__shelf_update *u, 
                                      fedn_error *err);
 fedn_status fedn__shelf_stored_again(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob,
                                      fedn_error *err);
+/* The file of one that came again. */
+void fedn__shelf_remove_again(const fedn__shelf *shelf, const char *id);
 /* shelf_models.c: at the end; the files stay for the next process. */
 void fedn__shelf_models_done(fedn__shelf *shelf);
 

@@ -279,6 +279,86 @@ static void one_that_was_asked_elsewhere_is_refused(void **state)
     bench_free(b);
 }
 
+/* It may be another process, which knows nothing of its task; one that does ignores it. */
+static void who_comes_back_between_two_rounds_gets_its_task_again(void **state)
+{
+    bench *b = after_one();
+    char task[FEDN__UUID_TEXT];
+
+    (void)state;
+    memcpy(task, client_of(b, "c1")->task_id, sizeof task);
+    bench_attach(b, "c1", 500);
+    assert_int_equal(b->tasks, 3);
+    start(b, "2", 2, models, 2);
+    assert_int_equal(b->tasks, 5); /* c0 anew, c1 again, c2 still trains */
+    assert_string_equal(client_of(b, "c1")->task_id, task);
+    bench_update(b, "c0", "u0-2", "2");
+    start(b, "3", 2, models, 3);
+    assert_int_equal(b->tasks, 6); /* c0's */
+    bench_free(b);
+}
+
+static void who_falls_asleep_before_a_round_begins_is_asked_anew_later(void **state)
+{
+    bench *b = after_one();
+    fedn__round_plan plan = bench_plan("2", 1);
+
+    (void)state;
+    plan.async = 1;
+    assert_int_equal(fedn__combiner_engine_round_start(b->engine, b->now, &plan), FEDN_OK);
+    bench_drain(b);
+    assert_int_equal(client_of(b, "c1")->carried, 1);
+    b->now += 10001;
+    assert_int_equal(fedn__combiner_engine_tick(b->engine, b->now), FEDN_OK);
+    bench_drain(b);
+    assert_int_equal(client_of(b, "c1")->carried, 0);
+    bench_free(b);
+}
+
+static void another_session_carries_nobody(void **state)
+{
+    bench *b = after_one();
+    fedn__round_plan plan = bench_plan("2", 1);
+    uint32_t tasks = b->tasks;
+
+    (void)state;
+    plan.async = 1;
+    assert_int_equal(fedn__combiner_engine_round_start(b->engine, b->now, &plan), FEDN_OK);
+    bench_drain(b);
+    plan = bench_plan("3", -1);
+    snprintf(plan.session_id, sizeof plan.session_id, "%s", MODEL_3);
+    assert_int_equal(fedn__combiner_engine_round_start(b->engine, b->now, &plan), FEDN_OK);
+    bench_drain(b);
+    assert_int_equal(
+        fedn__combiner_engine_model_ready(b->engine, b->now, MODEL, NULL, bench_ids, b), FEDN_OK);
+    bench_drain(b);
+    assert_int_equal(b->tasks, tasks + 3);
+    bench_free(b);
+}
+
+static void who_waits_for_the_next_round_keeps_its_place(void **state)
+{
+    bench *b = bench_new(1);
+
+    (void)state;
+    bench_attach(b, "c0", 100);
+    start(b, "1", 1, models, 1);
+    bench_update(b, "c0", "u0", "1");
+    finish(b, "1");
+    announce_from(b, "c0", "u1", MODEL);
+    fedn__combiner_engine_detach(b->engine, "c0", 100);
+    fedn__round_plan plan = bench_plan("2", 1); /* nobody takes part yet */
+    plan.async = 1;
+    assert_int_equal(fedn__combiner_engine_round_start(b->engine, b->now, &plan), FEDN_OK);
+    b->now += 10001;
+    assert_int_equal(fedn__combiner_engine_tick(b->engine, b->now), FEDN_OK);
+    bench_drain(b);
+    bench_attach(b, "c1", 101);
+    assert_int_equal(b->ended, 1); /* there is no room */
+    assert_non_null(client_of(b, "c0"));
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +375,10 @@ int main(void)
         cmocka_unit_test(another_session_lets_go_of_who_waits),
         cmocka_unit_test(one_that_was_asked_elsewhere_is_refused),
         cmocka_unit_test(a_restart_knows_what_counted_before),
+        cmocka_unit_test(who_comes_back_between_two_rounds_gets_its_task_again),
+        cmocka_unit_test(who_falls_asleep_before_a_round_begins_is_asked_anew_later),
+        cmocka_unit_test(another_session_carries_nobody),
+        cmocka_unit_test(who_waits_for_the_next_round_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
 }

@@ -215,6 +215,45 @@ static void a_full_quota_refuses_until_there_is_room(void **state)
     rig_done(&r);
 }
 
+static void one_that_comes_again_when_its_round_is_over_leaves_nothing(void **state)
+{
+    rig r = rig_new();
+    fedn_error err;
+    fedn__blob *blob = NULL;
+    char *path = NULL;
+
+    (void)state;
+    upload(&r, "update");
+    fold_and_keep(&r);
+    assert_ok(fedn__shelf_accept(r.shelf, ID, "ann", &path, &err), &err);
+    test_write_file(path, "update", 6);
+    assert_ok(fedn__blob_from_file(path, &blob, &err), &err);
+    fedn__shelf_forget(r.shelf, fedn__shelf_retire(r.shelf));
+    fedn__shelf_stored(r.shelf, ID, blob);
+    assert_int_equal(access(path, F_OK), -1);
+    fedn__blob_unref(blob);
+    fedn__free(path);
+    rig_done(&r);
+}
+
+static void one_that_comes_once_more_cannot_be_taken(void **state)
+{
+    rig r = rig_new();
+    fedn_error err;
+    char *path = NULL;
+
+    (void)state;
+    assert_null(fedn__shelf_take(r.shelf, ID));
+    upload(&r, "update");
+    assert_ok(fedn__shelf_accept(r.shelf, ID, "ann", &path, &err), &err);
+    assert_null(fedn__shelf_take(r.shelf, ID));
+    fedn__free(path);
+    upload(&r, "update");
+    assert_non_null(fedn__shelf_take(r.shelf, ID));
+    fedn__shelf_folded(r.shelf, ID);
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_restart_keeps_what_is_adopted_and_sweeps_the_rest),
         cmocka_unit_test(a_full_quota_refuses_until_there_is_room),
         cmocka_unit_test(a_model_that_is_not_what_it_was_is_not_adopted),
+        cmocka_unit_test(one_that_comes_again_when_its_round_is_over_leaves_nothing),
+        cmocka_unit_test(one_that_comes_once_more_cannot_be_taken),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
 }
