@@ -23,26 +23,10 @@ typedef struct trainer {
 static fedn_status train(fedn_task *task, fedn_error *err, void *user_data)
 {
     const trainer *t = user_data;
-    fedn_model *global = NULL;
-    fedn_model *model = NULL;
-    uint64_t elements = ELEMENTS;
-    void *data = NULL;
 
     while (t->n >= EARLY && !atomic_load(&late_may_end) && !fedn_task_is_cancelled(task))
         fedn_task_progress(task, 1, 2);
-    fedn_status rc = fedn_task_model(task, &global, err);
-    if (rc == FEDN_OK)
-        rc = fedn_model_new(&model, err);
-    if (rc == FEDN_OK)
-        rc = fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, err);
-    for (uint64_t i = 0; rc == FEDN_OK && i < elements; i++)
-        ((float *)data)[i] = ((const float *)fedn_model_data(global, 0))[i] + (float)(t->n + 1);
-    if (rc == FEDN_OK)
-        rc = fedn_task_set_num_examples(task, 1 << t->n, err);
-    if (rc == FEDN_OK)
-        rc = fedn_task_set_model(task, model, err);
-    fedn_model_unref(model);
-    return rc;
+    return network_trained(task, (float)(t->n + 1), 1 << t->n, err);
 }
 
 static uint32_t count_files(const network *net, const char *name)

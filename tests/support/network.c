@@ -216,6 +216,30 @@ fedn_model *network_model(uint64_t elements, float value)
     return model;
 }
 
+fedn_status network_trained(fedn_task *task, float step, double num_examples, fedn_error *err)
+{
+    fedn_model *global = NULL;
+    fedn_model *model = NULL;
+    uint64_t elements = 0;
+    void *data = NULL;
+    fedn_status rc = fedn_task_model(task, &global, err);
+
+    if (rc == FEDN_OK)
+        elements = fedn_model_shape(global, 0)[0];
+    if (rc == FEDN_OK)
+        rc = fedn_model_new(&model, err);
+    if (rc == FEDN_OK)
+        rc = fedn_model_add(model, "0", FEDN_DTYPE_F32, 1, &elements, NULL, &data, err);
+    for (uint64_t i = 0; rc == FEDN_OK && i < elements; i++)
+        ((float *)data)[i] = ((const float *)fedn_model_data(global, 0))[i] + step;
+    if (rc == FEDN_OK)
+        rc = fedn_task_set_num_examples(task, num_examples, err);
+    if (rc == FEDN_OK)
+        rc = fedn_task_set_model(task, model, err);
+    fedn_model_unref(model);
+    return rc;
+}
+
 char *network_push(network *net, fedn_model *model)
 {
     fedn_error err;

@@ -40,6 +40,8 @@ void network_await_clients(network *net, uint32_t count);
 
 /* One tensor "0" of so many float32 of this value. */
 fedn_model *network_model(uint64_t elements, float value);
+/* What a callback's training comes to: its model with `step` added to each element of "0". */
+fedn_status network_trained(fedn_task *task, float step, double num_examples, fedn_error *err);
 /* Pushes a model; its id, free with fedn_free(). */
 char *network_push(network *net, fedn_model *model);
 /* Creates and starts a session; extra is JSON members for its session_config, "" for none. The id,
