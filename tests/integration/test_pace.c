@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An asynchronous session over a whole network: a slow client's update counts in a later round, for
- * what it learned and with the weight of its age. */
+ * Sessions that do not wait for everybody, over a whole network: a slow client's update counts in a
+ * later round, for what it learned and with the weight of its age; a round asks more than it needs.
+ */
 #include "network.h"
 #include "test.h"
 
@@ -87,10 +88,57 @@ static void a_slow_client_counts_by_what_it_learned(void **state)
     network_stop(net);
 }
 
+static uint32_t count_outcomes(const json_t *round, const char *outcome)
+{
+    const json_t *combiner = json_array_get(json_object_get(round, "combiners"), 0);
+    const json_t *client = NULL;
+    uint32_t count = 0;
+    size_t i = 0;
+
+    json_array_foreach(json_object_get(combiner, "clients"), i, client) count +=
+        strcmp(json_string_value(json_object_get(client, "outcome")), outcome) == 0;
+    return count;
+}
+
+static void a_round_asks_more_than_it_needs_and_leaves_the_others_alone(void **state)
+{
+    trainer willing = {.step = 1};
+    network *net = network_start(1);
+    fedn_model *seed = network_model(4, 0);
+    char id[8];
+
+    (void)state;
+    atomic_store(&willing.passes, 1000);
+    for (int i = 0; i < 6; i++) {
+        snprintf(id, sizeof id, "c%d", i);
+        network_client(net, id, train, NULL, &willing);
+    }
+    network_await_clients(net, 6);
+    fedn_free(network_push(net, seed));
+    fedn_model_unref(seed);
+    char *session = network_session(net, "\"ask\": 3, \"buffer_size\": 2", 4);
+    char *status = network_await_session(net, session);
+    assert_string_equal(status, "Finished");
+    json_t *rounds = network_rounds(net, session);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *round = json_array_get(rounds, i);
+        assert_int_equal(count_outcomes(round, "accepted"), 2);
+        assert_int_equal(count_outcomes(round, "late") + count_outcomes(round, "refused"), 1);
+    }
+    fedn_model *newest = network_newest(net);
+    assert_true(((const float *)fedn_model_data(newest, 0))[1] == 4);
+    fedn_model_unref(newest);
+    json_decref(rounds);
+    free(status);
+    fedn_free(session);
+    network_stop(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_client_counts_by_what_it_learned),
+        cmocka_unit_test(a_round_asks_more_than_it_needs_and_leaves_the_others_alone),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);
 }
