@@ -68,10 +68,12 @@ fedn_status fedn__client_restore(fedn__client_service *service, fedn_error *err)
     if (rc == FEDN_ERR_NOT_FOUND || rc == FEDN_ERR_NOMEM)
         return rc == FEDN_ERR_NOMEM ? rc : FEDN_OK;
     if (rc != FEDN_OK) {
+        int32_t damaged = rc == FEDN_ERR_FORMAT;
         fedn__log_write(&service->options->log, FEDN_LOG_WARNING, "client",
-                        "what an earlier run has left in %s is dropped: %s", service->kept_dir,
-                        err->message);
-        fedn__kept_drop(service->kept_dir);
+                        "what an earlier run has left in %s is %s: %s", service->kept_dir,
+                        damaged ? "dropped" : "left alone", err->message);
+        if (damaged)
+            fedn__kept_drop(service->kept_dir);
         return FEDN_OK;
     }
     rc = take_up(service, &kept, err);

@@ -75,8 +75,11 @@ void fedn__combiner_checkpoint(fedn__combiner_service *service, uint64_t update_
     fedn__checkpoint *c = &service->checkpoint;
     uint64_t kept = fedn__shelf_kept_bytes(service->shelf);
 
-    if (c->running || kept < service->options.checkpoint_bytes ||
-        kept / LEAST_MODELS < update_bytes)
+    uint64_t most = service->options.max_spool_bytes;
+    int32_t is_due =
+        kept >= service->options.checkpoint_bytes && kept / LEAST_MODELS >= update_bytes;
+
+    if (c->running || (!is_due && (most == 0 || kept < most / 2)))
         return;
     fedn__uuid_new_text(c->id);
     char *path = fedn__shelf_partial_path(service->shelf, c->id);

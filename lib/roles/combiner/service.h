@@ -82,7 +82,8 @@ typedef struct fedn__combiner_service {
     struct fedn__handover *handover; /* the partial on its way up; NULL: none */
     struct fedn__fetch *fetches;
     fedn__health health;
-    uint32_t transfers;  /* of models, that still run */
+    uint32_t transfers;                      /* of models, that still run */
+    char reported[FEDN__LIMIT_ID_BYTES + 1]; /* round of the last report that was sent */
     int32_t disk_failed; /* an upload could not be written; said once until one can */
     int32_t draining;    /* actions are being carried out */
     int32_t stopping;    /* nothing leads to anything any more */

@@ -3,6 +3,7 @@
 #include "roles/combiner/shelf_state.h"
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
 #include <string.h>
@@ -168,12 +169,14 @@ fedn_status fedn__shelf_accept(fedn__shelf *shelf, const char *id, const char *o
         rc = fedn__error(err, FEDN_ERR_UNAVAILABLE,
                          "combiner.max_uploads %u uploads are in progress: try again",
                          (unsigned)shelf->limits.max_uploads);
-    if (rc == FEDN_OK)
-        rc = fedn__shelf_has_room(shelf, err);
     if (rc != FEDN_OK)
         return rc;
     if (u && u->kept)
         return fedn__shelf_accept_again(shelf, u, ret_path, err);
+    rc = fedn__shelf_has_room(shelf, err);
+    if (rc != FEDN_OK)
+        return rc;
+    u = fedn__map_get(&shelf->updates, id); /* it may have given way */
     *ret_path = fedn__fs_join(shelf->dirs[0], id);
     if (!*ret_path)
         return fedn__error_nomem(err);
@@ -204,6 +207,7 @@ static void complete(fedn__shelf *shelf, fedn__shelf_update *u, fedn__blob *blob
 {
     shelf->receiving--;
     u->blob = fedn__blob_ref(blob);
+    u->stored_ms = fedn__clock_ms();
     u->bytes = fedn__blob_bytes(blob);
     shelf->bytes += u->bytes;
     u->in_file = fedn__blob_fd(blob) >= 0;
@@ -246,6 +250,7 @@ fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owne
         return fedn__shelf_stored_again(shelf, u, blob, err);
     if (rc == FEDN_OK)
         rc = fedn__shelf_has_room(shelf, err);
+    u = fedn__map_get(&shelf->updates, id); /* it may have given way */
     if (rc == FEDN_OK && u && u->state == UPDATE_RECEIVING)
         rc = fedn__error(err, FEDN_ERR_STATE, "model update %s is still being uploaded", id);
     if (rc == FEDN_OK && !u)

@@ -4,6 +4,7 @@
 #include "roles/combiner/shelf_state.h"
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/text.h"
@@ -13,10 +14,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN ".again" /* behind the id: a file that is only compared */
+#define UNANNOUNCED_MS 60000    /* after it an update that nobody announces gives way to others */
+#define AGAIN          ".again" /* behind the id: a file that is only compared */
 
-fedn_status fedn__shelf_has_room(const fedn__shelf *shelf, fedn_error *err)
+fedn_status fedn__shelf_has_room(fedn__shelf *shelf, fedn_error *err)
 {
+    int64_t since = fedn__clock_ms() - UNANNOUNCED_MS;
+
+    while (shelf->limits.max_bytes > 0 && shelf->bytes >= shelf->limits.max_bytes &&
+           shelf->oldest && shelf->oldest->stored_ms < since)
+        fedn__shelf_discard(shelf, shelf->oldest);
     if (shelf->limits.max_bytes == 0 || shelf->bytes < shelf->limits.max_bytes)
         return FEDN_OK;
     return fedn__error(err, FEDN_ERR_UNAVAILABLE,

@@ -22,7 +22,8 @@ typedef struct fedn__shelf_update {
     fedn__blob *blob; /* NULL while it is being received */
     int32_t state;
     int32_t in_file;
-    uint64_t bytes;          /* once it is complete */
+    uint64_t bytes; /* once it is complete */
+    int64_t stored_ms;
     int32_t kept;            /* as long as its round */
     uint64_t epoch;          /* of its round, counted by retiring */
     int32_t receiving_again; /* while it is kept: only to be compared */
@@ -59,7 +60,7 @@ enum { UPDATES_DIR, MODELS_DIR, PARTIALS_DIR };
 fedn_status fedn__shelf_add_update(fedn__shelf *shelf, const char *id, const char *owner,
                                    fedn_error *err);
 /* FEDN_ERR_UNAVAILABLE: limits.max_bytes are used up. */
-fedn_status fedn__shelf_has_room(const fedn__shelf *shelf, fedn_error *err);
+fedn_status fedn__shelf_has_room(fedn__shelf *shelf, fedn_error *err);
 /* With its file. */
 void fedn__shelf_discard(fedn__shelf *shelf, fedn__shelf_update *u);
 /* shelf_keep.c: one that is kept comes once more, and has come (`blob` NULL: has not). */

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "roles/combiner/round_start.h"
+#include <stdio.h>
 #include <string.h>
 
 #define PACE_MS      100
@@ -239,6 +240,8 @@ void fedn__combiner_send_report(fedn__combiner_service *service, const char *err
     up.body_case = FEDN__TIER__V1__UP__BODY_REPORT;
     up.report = &report;
     fedn_status rc = fedn__uplink_send_report(service->uplink, &up);
+    snprintf(service->reported, sizeof service->reported, "%s",
+             rc == FEDN_OK ? report.round_id : "");
     if (rc != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "the report of round %s is not sent: %s", report.round_id,
@@ -334,9 +337,8 @@ void fedn__combiner_from_above(void *user_data, const Fedn__Tier__V1__Down *mess
 void fedn__combiner_report_taken(void *user_data)
 {
     fedn__combiner_service *service = user_data;
-    const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
 
-    (void)fedn__combiner_engine_report_taken(service->engine, plan->round_id);
+    (void)fedn__combiner_engine_report_taken(service->engine, service->reported);
     fedn__combiner_service_drain(service);
 }
 
