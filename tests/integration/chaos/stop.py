@@ -130,6 +130,7 @@ def main():
     parser = scene.parser(__doc__)
     parser.add_argument("--stops", type=int, default=60)
     parser.add_argument("--pause", type=float, default=0.4, help="mean seconds between stops")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the roles would go on, as they should
     scene.play(run, parser.parse_args())
 
 
