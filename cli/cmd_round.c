@@ -107,13 +107,15 @@ static void print_combiner(out_table *table, const json_t *combiner)
     int64_t accepted = count_outcome(combiner, "accepted");
     int64_t refused = count_outcome(combiner, "refused");
     int64_t failed = count_outcome(combiner, "failed");
+    int64_t answered = refused + failed;
 
     if (asked > listed)
         accepted = api_integer(json_object_get(data, "aggregation_time"), "nr_aggregated_models");
+    answered += accepted;
     out_cell(table, api_text(combiner, "name"));
     out_cell(table, api_text(combiner, "status"));
     out_cellf(table, "%lld", (long long)(asked > listed ? asked : listed));
-    out_cellf(table, "%lld", (long long)(accepted + refused + failed));
+    out_cellf(table, "%lld", (long long)answered);
     out_cellf(table, "%lld", (long long)accepted);
     out_cellf(table, "%lld", (long long)count_outcome(combiner, "late"));
     out_cellf(table, "%lld", (long long)refused);

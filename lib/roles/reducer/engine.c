@@ -255,8 +255,7 @@ fedn_status fedn__reducer_engine_committed(fedn__reducer_engine *engine, int64_t
         return FEDN_OK;
     if (fedn__reducer_prepare(engine) != FEDN_OK)
         return FEDN_ERR_NOMEM;
-    if ((status == FEDN_ERR_IO || status == FEDN_ERR_LIMIT || status == FEDN_ERR_DENIED ||
-         status == FEDN_ERR_DENIED) &&
+    if ((status == FEDN_ERR_IO || status == FEDN_ERR_LIMIT || status == FEDN_ERR_DENIED) &&
         !engine->session.stopping) {
         /* no room on the disk, or none that it may use: what was merged stays */
         engine->commit_ms = now_ms + COMMIT_RETRY_MS;
