@@ -205,6 +205,18 @@ static fedn_status check_any(const fedn_aggregator *aggregator, fedn_error *err)
     return check_sound(aggregator, err);
 }
 
+fedn_status fedn__aggregator_check_source(fedn_aggregator *aggregator, fedn__source *model,
+                                          fedn_error *err)
+{
+    const fedn__reader reader = {model, "base model", aggregator->block};
+    const fedn__round *round = &aggregator->round;
+
+    fedn__source_keep(model, FEDN__LIMIT_KEPT_BYTES);
+    fedn_status rc =
+        fedn__layout_check_source(&round->layout, round->reference, model, 0, reader.what, err);
+    return rc == FEDN_OK ? fedn__reader_check(&reader, err) : rc;
+}
+
 static fedn_status shift(fedn_aggregator *aggregator, fedn__source *source, double weight,
                          fedn_error *err)
 {

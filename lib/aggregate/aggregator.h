@@ -14,6 +14,9 @@ fedn_status fedn__aggregator_add_source(fedn_aggregator *aggregator, fedn__sourc
                                         double weight, fedn_error *err);
 /* 1 if the rule is a weighted mean, whose updates can be moved. */
 int32_t fedn__aggregator_is_mean(const fedn_aggregator *aggregator);
+/* Reads a model as adding it would, and adds nothing. */
+fedn_status fedn__aggregator_check_source(fedn_aggregator *aggregator, fedn__source *model,
+                                          fedn_error *err);
 /* Adds `weight` times a model (or takes it away: weight below 0) without counting it: an update
  * that did not start from the global model is moved to it so. Checked as an update is.
  * FEDN_ERR_STATE: nothing was added before, or the rule is no mean. A failure spoils the round. */

@@ -179,6 +179,18 @@ static fedn_status shift(fedn__fold *fold, fedn__blob *model, double weight, fed
     return rc;
 }
 
+/* Before anything is added: what cannot be read later would spoil the round. */
+static fedn_status check(const fedn__fold *fold, fedn__blob *model, fedn_error *err)
+{
+    fedn__source *source = NULL;
+    fedn_status rc = open_source(model, fold->format, &source, err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_check_source(fold->aggregator, source, err);
+    fedn__source_free(source);
+    return rc;
+}
+
 static fedn_status run_add(step *s, fedn_error *err)
 {
     fedn__fold *fold = s->fold;
@@ -186,12 +198,16 @@ static fedn_status run_add(step *s, fedn_error *err)
 
     if (!fold->aggregator)
         return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
-    fedn_status rc = open_source(s->blob, fold->format, &update, err);
+    int32_t moves = s->base && fedn__aggregator_is_mean(fold->aggregator);
+    fedn_status rc = moves ? check(fold, s->base, err) : FEDN_OK;
+    if (rc == FEDN_OK && moves)
+        rc = check(fold, s->global, err);
+    if (rc == FEDN_OK)
+        rc = open_source(s->blob, fold->format, &update, err);
     if (rc == FEDN_OK)
         rc = fedn__aggregator_add_source(fold->aggregator, update, s->weight, err);
     fedn__source_free(update);
     /* what it learned from its own model is added to the present one: w - base + global */
-    int32_t moves = s->base && fedn__aggregator_is_mean(fold->aggregator);
     if (rc == FEDN_OK && moves)
         rc = shift(fold, s->global, s->weight, err);
     if (rc == FEDN_OK && moves)

@@ -142,7 +142,12 @@ static void adopt_model(fedn__combiner_service *service, const char *model_id,
 /* The global model is fetched once more if it is not what it was. */
 static void adopt_models(fedn__combiner_service *service, const Fedn__Journal__V1__Begin *begin)
 {
-    fedn__shelf_set_models(service->shelf, (uint32_t)begin->n_recent);
+    char ids[FEDN__LIMIT_STALENESS + 1][FEDN__UUID_TEXT];
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < begin->n_recent && i < FEDN__LIMIT_STALENESS; i++)
+        snprintf(ids[count++], FEDN__UUID_TEXT, "%s", begin->recent[i]->model_id);
+    fedn__shelf_pin_models(service->shelf, ids, count);
     for (size_t i = begin->n_recent; i > 0; i--) {
         const Fedn__Journal__V1__Model *model = begin->recent[i - 1];
         adopt_model(service, model->model_id, &model->model, &model->digest);

@@ -42,7 +42,7 @@ static void begin(fedn__combiner_service *service, int32_t resumed)
     fedn__blob *global = NULL;
     fedn_error err = {0};
 
-    fedn__shelf_set_models(service->shelf, plan->recent_count);
+    fedn__shelf_pin_models(service->shelf, plan->recent, plan->recent_count);
     fedn_status rc = fedn__shelf_model(service->shelf, plan->model_id, &global, &err);
     if (rc == FEDN_OK && !resumed)
         rc = fedn__combiner_write_begin(service, global, &err);

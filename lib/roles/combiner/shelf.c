@@ -30,7 +30,7 @@ fedn_status fedn__shelf_open(const char *dir, const fedn__shelf_limits *limits, 
         return fedn__error_nomem(err);
     shelf->lock_fd = -1;
     shelf->limits = *limits;
-    fedn__shelf_set_models(shelf, 0);
+    fedn__shelf_pin_models(shelf, NULL, 0);
     fedn__map_init(&shelf->updates);
     fedn_status rc = fedn__fs_mkdirs(dir, err);
     if (rc == FEDN_OK)

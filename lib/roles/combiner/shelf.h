@@ -72,8 +72,8 @@ char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id);
 /* What was downloaded, a large one to that path; those used last are kept. */
 fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob *blob,
                                   fedn_error *err);
-/* So many more than the usual ones. */
-void fedn__shelf_set_models(fedn__shelf *shelf, uint32_t older);
+/* These stay, whatever is used besides. */
+void fedn__shelf_pin_models(fedn__shelf *shelf, char (*ids)[FEDN__UUID_TEXT], uint32_t count);
 /* New reference, or FEDN_ERR_NOT_FOUND. */
 fedn_status fedn__shelf_model(fedn__shelf *shelf, const char *id, fedn__blob **ret,
                               fedn_error *err);

@@ -28,12 +28,26 @@ char *fedn__shelf_model_path(const fedn__shelf *shelf, const char *id)
     return fedn__fs_join(shelf->dirs[MODELS_DIR], id);
 }
 
-void fedn__shelf_set_models(fedn__shelf *shelf, uint32_t older)
+static int32_t is_pinned(const fedn__shelf *shelf, const char *id)
 {
+    for (uint32_t i = 0; i < shelf->pin_count; i++)
+        if (strcmp(shelf->pins[i], id) == 0)
+            return 1;
+    return 0;
+}
+
+void fedn__shelf_pin_models(fedn__shelf *shelf, char (*ids)[FEDN__UUID_TEXT], uint32_t count)
+{
+    uint32_t most = sizeof shelf->pins / sizeof shelf->pins[0];
+
+    shelf->pin_count = count < most ? count : most;
+    for (uint32_t i = 0; i < shelf->pin_count; i++)
+        memcpy(shelf->pins[i], ids[i], FEDN__UUID_TEXT);
     shelf->models_kept =
-        MODELS_KEPT + (older < FEDN__LIMIT_STALENESS ? older : FEDN__LIMIT_STALENESS);
+        MODELS_KEPT + (count < FEDN__LIMIT_STALENESS ? count : FEDN__LIMIT_STALENESS);
     for (uint32_t i = shelf->models_kept; i < MODELS_ROOM; i++)
-        model_done(&shelf->models[i], 1);
+        if (!is_pinned(shelf, shelf->models[i].id))
+            model_done(&shelf->models[i], 1);
 }
 
 static void put_first(fedn__shelf *shelf, const fedn__shelf_model_entry *m, uint32_t from)
@@ -51,8 +65,11 @@ fedn_status fedn__shelf_add_model(fedn__shelf *shelf, const char *id, fedn__blob
         return fedn__error_nomem(err);
     fresh.blob = fedn__blob_ref(blob);
     memcpy(fresh.id, id, sizeof fresh.id);
-    model_done(&shelf->models[shelf->models_kept - 1], 1); /* readers keep their reference */
-    put_first(shelf, &fresh, shelf->models_kept - 1);
+    uint32_t last = shelf->models_kept - 1;
+    while (last > 0 && is_pinned(shelf, shelf->models[last].id))
+        last--;
+    model_done(&shelf->models[last], 1); /* readers keep their reference */
+    put_first(shelf, &fresh, last);
     return FEDN_OK;
 }
 

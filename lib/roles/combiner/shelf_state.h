@@ -50,6 +50,8 @@ struct fedn__shelf {
     uint64_t bytes;                   /* of all updates that are complete */
     uint64_t kept_bytes;              /* of those that are kept and not retired */
     char partial_id[FEDN__UUID_TEXT]; /* one of before that the sweep leaves; "": none */
+    char pins[FEDN__LIMIT_STALENESS + 1][FEDN__UUID_TEXT]; /* models that stay */
+    uint32_t pin_count;
     uint32_t models_kept;
     fedn__shelf_model_entry models[MODELS_ROOM]; /* used last first */
 };

@@ -296,6 +296,33 @@ static void the_models_used_last_are_kept_and_readers_keep_theirs(void **state)
     test_scratch_done(dir);
 }
 
+static void pinned_models_stay_whatever_is_used_besides(void **state)
+{
+    char pins[1][FEDN__UUID_TEXT] = {ID_1};
+    char *dir = test_scratch();
+    fedn__shelf *shelf = open_shelf(dir);
+    fedn__blob *blob = NULL;
+    fedn__blob *found = NULL;
+    fedn_error err;
+    char id[FEDN__UUID_TEXT];
+
+    (void)state;
+    assert_ok(fedn__blob_copy("model", 5, &blob, &err), &err);
+    assert_ok(fedn__shelf_add_model(shelf, ID_1, blob, &err), &err);
+    fedn__shelf_pin_models(shelf, pins, 1);
+    for (uint32_t i = 0; i < 20; i++) {
+        snprintf(id, sizeof id, "00000000-0000-4000-8000-%012u", (unsigned)i);
+        assert_ok(fedn__shelf_add_model(shelf, id, blob, &err), &err);
+    }
+    assert_ok(fedn__shelf_model(shelf, ID_1, &found, &err), &err);
+    fedn__blob_unref(found);
+    assert_fails(fedn__shelf_model(shelf, "00000000-0000-4000-8000-000000000000", &found, &err),
+                 FEDN_ERR_NOT_FOUND, &err, "not_here");
+    fedn__blob_unref(blob);
+    fedn__shelf_close(shelf);
+    test_scratch_done(dir);
+}
+
 static void a_directory_in_use_is_refused_and_leftovers_are_removed(void **state)
 {
     char *dir = test_scratch();
@@ -365,6 +392,7 @@ int main(void)
         cmocka_unit_test(an_update_that_came_whole_shares_bounds_with_uploaded_ones),
         cmocka_unit_test(what_is_being_folded_stays_until_it_is_folded),
         cmocka_unit_test(the_models_used_last_are_kept_and_readers_keep_theirs),
+        cmocka_unit_test(pinned_models_stay_whatever_is_used_besides),
         cmocka_unit_test(a_directory_in_use_is_refused_and_leftovers_are_removed),
         cmocka_unit_test(every_allocation_may_fail),
     };
