@@ -119,8 +119,10 @@ build_gcc() {
     build build-gcc --prefix="$PWD/build-install" -Dwerror=true
 }
 
+# What the simulated schedules were made of is printed.
 stage_gcc() {
     build_gcc && run_suites build-gcc 2 unit engine store fuzz headers integration interop
+    sed -n '/^test: .*engine schedules$/,/^=====/ s/^ *\([0-9][0-9]* [a-z].*\)$/   | \1/p' build-gcc/meson-logs/testlog.txt
 }
 
 # What each program of it did is printed: how often it struck, and where.

@@ -57,7 +57,7 @@ const fedn__property fedn__properties[] = {
     MILLIS("client.call_timeout_ms", 100, 3600000, "30000", "bound on one small call"),
     MILLIS("client.reconnect_min_ms", 10, 3600000, "500", "first pause after a lost connection"),
     MILLIS("client.reconnect_max_ms", 10, 86400000, "30000", "longest pause after repeated losses"),
-    MILLIS("client.keep_after_ms", 0, 86400000, "1000", "an update that took as long to train is kept in client.state_dir until it is delivered"),
+    MILLIS("client.keep_after_ms", 0, 86400000, "0", "updates that took as long to train are kept in client.state_dir until delivered"),
     BYTES("client.max_model_bytes", 1, EXABYTE, "16G", "largest model that is downloaded"),
 
     NAME("combiner.name", "combiner", "name, unique in the network: letters, digits, _ and -"),

@@ -182,6 +182,7 @@ static void serve_clients(int ready, void *arg)
     for (; started < f->clients; started++) {
         fedn_client *client = NULL;
         set(f->config, "client.state_dir", "%s/client-%d-%d", f->dir, (int)getpid(), (int)started);
+        set(f->config, "client.keep_after_ms", "1000"); /* sooner trained again than written down */
         must(fedn_client_new(f->config, &client, &err), "client", &err);
         fedn_client_set_train(client, train, &f->megabytes);
         must(fedn_client_start(client, &err), "client", &err);

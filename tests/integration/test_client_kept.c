@@ -31,7 +31,6 @@ static int run(const char *api_url, const char *state_dir)
     if (fedn_config_new(&config, NULL) < 0 ||
         fedn_config_set(config, "client.api_url", api_url, NULL) < 0 ||
         fedn_config_set(config, "client.state_dir", state_dir, NULL) < 0 ||
-        fedn_config_set(config, "client.keep_after_ms", "0", NULL) < 0 ||
         fedn_config_set(config, "client.id", "client-7", NULL) < 0 ||
         fedn_config_set(config, "client.name", "seven", NULL) < 0 ||
         fedn_client_new(config, &client, NULL) < 0 ||
@@ -63,7 +62,6 @@ static char *train_and_be_killed(rig *r, const char *state_dir)
 static void start_in(rig *r, const char *state_dir)
 {
     rig_set(r, "client.state_dir", state_dir);
-    rig_set(r, "client.keep_after_ms", "0");
     rig_start(r);
 }
 

@@ -111,7 +111,7 @@ class Network:
         side, place = divmod(number, PLACES)
         host, port = self.via(self, SIDES[side], HOST, self.combiners[side].ports()["port"])
         client.args = ["--combiner", f"{host}:{port}", "--name", client.name, "--id", client.name,
-                       "--keep-after-ms", "0", "--reconnect-min-ms", "20", "--reconnect-max-ms", "200",
+                       "--reconnect-min-ms", "20", "--reconnect-max-ms", "200",
                        "--train", f"{self.trainer} {side} {place}"] + self.client_args
         client.env = {"CHAOS_SOCKET": self.path, "CHAOS_TRAIN_MS": str(self.train_ms)}
         client.start()

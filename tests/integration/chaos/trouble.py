@@ -93,3 +93,14 @@ def run_session(network, seed_id, seed, rounds, trouble=None, seconds=300):
     for reason, count in failures.items():
         print(f"    {count} times a combiner did not count: {reason}")
     return got, both
+
+
+def run_through(network, seed_id, seed, rounds, trouble, calm=None):
+    """Sessions until all harm is done, at least half of it to rounds at work; each gives what the calm one gave."""
+    count = trouble.left
+    while trouble.left > 0:
+        got, _ = run_session(network, seed_id, seed, rounds, trouble)
+        if calm:
+            assert got[0].tobytes() == calm[0].tobytes(), "the final model is not that of the undisturbed session"
+    print(trouble.table())
+    assert trouble.hits() >= count // 2, f"only {trouble.hits()} of {count} hit a round at work"
