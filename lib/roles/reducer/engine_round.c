@@ -266,6 +266,17 @@ static void fail_round(fedn__reducer_engine *engine, int64_t now_ms)
     fedn__reducer_end_round(engine, now_ms, FEDN__ROUND_FAILED, text);
 }
 
+/* All partials are merged: the model is made. */
+static void commit(fedn__reducer_engine *engine)
+{
+    fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_COMMIT);
+
+    engine->commit_ms = 0;
+    engine->round->state = FEDN__ROUND_COMMITTING;
+    action->round = engine->round;
+    action->last = engine->session.opened >= engine->session.rounds;
+}
+
 static void run_round(fedn__reducer_engine *engine, int64_t now_ms)
 {
     fedn__reducer_round *round = engine->round;
@@ -284,17 +295,7 @@ static void run_round(fedn__reducer_engine *engine, int64_t now_ms)
         fail_round(engine, now_ms);
         return;
     }
-    fedn__reducer_commit(engine);
-}
-
-void fedn__reducer_commit(fedn__reducer_engine *engine)
-{
-    fedn__reducer_action *action = fedn__reducer_act(engine, FEDN__REDUCER_COMMIT);
-
-    engine->commit_ms = 0;
-    engine->round->state = FEDN__ROUND_COMMITTING;
-    action->round = engine->round;
-    action->last = engine->session.opened >= engine->session.rounds;
+    commit(engine);
 }
 
 /* 1 if it ended. */
@@ -329,7 +330,7 @@ void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms)
     else if (engine->round && engine->round->state == FEDN__ROUND_RUNNING)
         run_round(engine, now_ms);
     else if (engine->round && engine->commit_ms && now_ms >= engine->commit_ms)
-        fedn__reducer_commit(engine);
+        commit(engine);
     if (engine->round || end_session_if_due(engine))
         return;
     open_round(engine, now_ms);

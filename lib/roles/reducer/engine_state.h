@@ -40,8 +40,6 @@ void fedn__reducer_say(char text[FEDN__REASON_TEXT], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Whatever follows from the state at `now`: a round begins, ends, a session ends. */
 void fedn__reducer_advance(fedn__reducer_engine *engine, int64_t now_ms);
-/* All partials are merged: the model is made. */
-void fedn__reducer_commit(fedn__reducer_engine *engine);
 /* The part of a combiner in a running round; NULL: none. */
 fedn__reducer_part *fedn__reducer_find_part(fedn__reducer_engine *engine,
                                             const fedn__reducer_combiner *combiner);
