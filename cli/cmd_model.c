@@ -7,7 +7,8 @@
 
 const cli_option model_push_options[] = {
     {"name", "TEXT", "name shown to people"},
-    {"format", "NAME", "format of the file; recognised if not given"},
+    {"format", "NAME",
+     "format of the file; recognised if not given, binaryhelper if it is named *.bin"},
     {NULL, NULL, NULL},
 };
 const cli_option model_pull_options[] = {
@@ -46,6 +47,15 @@ static void end_progress(void)
         fputs("\r\033[K", stderr);
 }
 
+/* FEDn's name for raw elements by its suffix, as its own tools take it. */
+static const char *format_of(const cli_line *cli)
+{
+    const char *given = cli_value(cli, "format");
+    const char *dot = strrchr(cli->args[0], '.');
+
+    return !given && dot && strcmp(dot, ".bin") == 0 ? "binaryhelper" : given;
+}
+
 fedn_status cmd_model_push(cli_line *cli, fedn_error *err)
 {
     char title[] = "pushing";
@@ -54,8 +64,8 @@ fedn_status cmd_model_push(cli_line *cli, fedn_error *err)
 
     fedn_status rc = fedn_control_new(cli->config, &control, err);
     if (rc == FEDN_OK)
-        rc = fedn_control_model_push(control, cli->args[0], cli_value(cli, "format"),
-                                     cli_value(cli, "name"), show_progress, title, &id, err);
+        rc = fedn_control_model_push(control, cli->args[0], format_of(cli), cli_value(cli, "name"),
+                                     show_progress, title, &id, err);
     end_progress();
     if (rc == FEDN_OK && cli->json) {
         json_t *answer = json_pack("{s:s}", "model_id", id);

@@ -63,6 +63,10 @@ fedn_status fedn__format_find(const char *name, const fedn__format **ret, fedn_e
     }
     if (*ret)
         return FEDN_OK;
+    if (strcmp(name, "splitlearninghelper") == 0)
+        return fedn__error(err, FEDN_ERR_UNSUPPORTED,
+                           "splitlearninghelper: its files are embeddings by client, not models; "
+                           "split learning is not supported, name another helper");
     return fedn__error(err, FEDN_ERR_UNSUPPORTED,
                        "\"%.63s\" is no model format; there are npz, npz-deflate, safetensors, "
                        "raw-<element type> and plugged-in ones",

@@ -17,9 +17,10 @@ struct fedn__format {
     void *user_data;
 };
 
-/* FEDN_ERR_UNSUPPORTED with the known names if there is none such. */
+/* FEDN_ERR_UNSUPPORTED with the known names if there is none such. FEDn's helper of split learning,
+ * whose files are no models, is refused by name. */
 fedn_status fedn__format_find(const char *name, const fedn__format **ret, fedn_error *err);
-/* npz or safetensors by the first bytes. */
+/* npz or safetensors by the first bytes; never a raw format, which nothing tells from noise. */
 fedn_status fedn__format_recognise(const fedn__input *input, const fedn__format **ret,
                                    fedn_error *err);
 

@@ -49,6 +49,22 @@ fedn_status fedn__source_open(fedn__blob *blob, const char *format, fedn__source
     return rc;
 }
 
+fedn_status fedn__source_check_raw(fedn__blob *blob, const char *format, fedn_error *err)
+{
+    const fedn__format *row = NULL;
+    fedn__source *other = NULL;
+    fedn_status rc = fedn__format_find(format, &row, err);
+
+    if (rc != FEDN_OK || row->open != fedn__raw_open)
+        return rc;
+    rc = fedn__source_open(blob, NULL, &other, NULL);
+    fedn__source_free(other);
+    if (rc == FEDN_OK)
+        return fedn__error(err, FEDN_ERR_FORMAT,
+                           "the model is an npz or safetensors file, %s has raw elements", format);
+    return rc == FEDN_ERR_NOMEM ? fedn__error_nomem(err) : FEDN_OK;
+}
+
 fedn_status fedn__source_open_memory(const void *data, uint64_t bytes, const char *format,
                                      fedn__source **ret, fedn_error *err)
 {

@@ -23,6 +23,9 @@ typedef struct fedn__source fedn__source;
  * reference to the blob. */
 fedn_status fedn__source_open(fedn__blob *blob, const char *format, fedn__source **ret,
                               fedn_error *err);
+/* FEDN_ERR_FORMAT if the model is in a format that says so itself, and `format` is a raw one, whose
+ * elements its bytes would be taken for. */
+fedn_status fedn__source_check_raw(fedn__blob *blob, const char *format, fedn_error *err);
 /* Reads a model in memory; seals it and keeps a reference. */
 fedn_status fedn__source_from_model(fedn_model *model, fedn__source **ret, fedn_error *err);
 void fedn__source_free(fedn__source *source);

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "model/format.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,7 @@ fedn_status fedn__plan_set(json_t *config, const char *key, const json_t *value,
     fedn_config *scratch = NULL;
     char *text = NULL;
     json_t *typed = NULL;
+    const fedn__format *format = NULL;
     char name[64];
     fedn_status rc = FEDN_OK;
 
@@ -158,6 +160,8 @@ fedn_status fedn__plan_set(json_t *config, const char *key, const json_t *value,
         rc = typed_value(scratch, member, &typed, err);
     if (rc == FEDN_OK && strcmp(key, "aggregator") == 0)
         rc = fedn__aggregator_known(json_string_value(typed), err);
+    if (rc == FEDN_OK && strcmp(key, "helper_type") == 0)
+        rc = fedn__format_find(json_string_value(typed), &format, err);
     if (rc == FEDN_OK && json_object_set(config, key, typed) != 0)
         rc = fedn__error_nomem(err);
     json_decref(typed);

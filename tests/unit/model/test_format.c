@@ -32,6 +32,8 @@ static void every_name_of_a_format_is_found(void **state)
         assert_ok(fedn__format_find(name, &one, &err), &err);
         assert_int_equal(one->dtype, dtype);
     }
+    assert_fails(fedn__format_find("splitlearninghelper", &one, &err), FEDN_ERR_UNSUPPORTED, &err,
+                 "splitlearninghelper split learning is not supported");
     assert_fails(fedn__format_find("pickle", &one, &err), FEDN_ERR_UNSUPPORTED, &err,
                  "pickle npz safetensors");
     assert_null(one);

@@ -56,6 +56,9 @@ static void what_does_not_fit_is_refused_by_name(void **state)
         const char *words;
     } cases[] = {
         {"{\"rouds\": 1}", FEDN_ERR_INVALID, "rouds \"rounds\""},
+        {"{\"helper_type\": \"picklehelper\"}", FEDN_ERR_UNSUPPORTED, "picklehelper"},
+        {"{\"helper_type\": \"splitlearninghelper\"}", FEDN_ERR_UNSUPPORTED,
+         "split learning is not supported"},
         {"{\"rouds\": null}", FEDN_ERR_INVALID, "rouds"},
         {"{\"rounds\": 0}", FEDN_ERR_INVALID, "rounds 0 1..1000000"},
         {"{\"rounds\": 2.5}", FEDN_ERR_INVALID, "rounds 2.5"},

@@ -57,8 +57,8 @@ static fedn_status check_model(const char *path, const char *helper, fedn_error 
     return rc;
 }
 
-/* Format of the file: what the form says, else the active helper if that is what it is, else what
- * the file looks like. */
+/* Format of the file: what the form says, else what the file itself says, else what the active
+ * helper names; raw elements are never guessed. */
 static fedn_status find_format(const fedn__reducer_service *service, const char *path,
                                const char *said, fedn_error *err)
 {
@@ -66,10 +66,11 @@ static fedn_status find_format(const fedn__reducer_service *service, const char 
 
     if (*said)
         return check_model(path, said, err);
-    if (fedn__api_active_helper(service, active, err) == FEDN_OK &&
-        check_model(path, active, err) == FEDN_OK)
-        return FEDN_OK;
-    return check_model(path, "", err);
+    fedn_status rc = check_model(path, "", err);
+    if (rc != FEDN_ERR_FORMAT || fedn__api_active_helper(service, active, NULL) != FEDN_OK ||
+        strcmp(active, "numpyhelper") == 0)
+        return rc;
+    return check_model(path, active, err);
 }
 
 /* FEDn's tools ask for the active helper before they start a session: the first model sets it. */

@@ -152,7 +152,9 @@ static fedn_status find_seed(fedn__reducer_service *service, const json_t *recor
     if (rc == FEDN_ERR_NOT_FOUND)
         fedn__error(err, rc, "no model %s: push it first, or leave model_id out", given);
     if (rc == FEDN_OK) {
-        rc = fedn__source_open(blob, helper, &source, err);
+        rc = fedn__source_check_raw(blob, helper, err);
+        if (rc == FEDN_OK)
+            rc = fedn__source_open(blob, helper, &source, err);
         if (rc != FEDN_OK)
             fedn__error_prefix(err, rc, "the model to start from");
     }
