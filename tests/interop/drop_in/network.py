@@ -56,7 +56,7 @@ class Network:
     """Reducer and combiners; use as a context: everything ends with it, and a failure shows the logs."""
 
     def __init__(self, fednctl, combiners=("east", "west")):
-        self.fednctl = fednctl
+        self.fednctl = os.path.abspath(fednctl)
         self.directory = tempfile.mkdtemp(prefix="fedn-drop-in-")
         self.programs = []
         self.reducer = self._role("reducer", "reducer", ["--listen", f"{HOST}:0", "--http-listen", f"{HOST}:0"])
