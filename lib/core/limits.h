@@ -13,9 +13,9 @@
 #define FEDN__LIMIT_MESSAGE_BYTES    (4 * FEDN__MIB)   /* one received gRPC message */
 #define FEDN__LIMIT_CONTROL_BYTES    (256 * FEDN__KIB) /* one received message that is no chunk */
 #define FEDN__LIMIT_INLINE_MODEL     (128 * FEDN__KIB) /* a model inside of a task or answer */
-#define FEDN__LIMIT_TIER_BYTES       (2 * FEDN__MIB)   /* one message of the Attach stream */
-#define FEDN__LIMIT_STREAM_QUEUE     256               /* messages waiting on one outgoing stream */
-#define FEDN__LIMIT_HTTP_BODY        FEDN__MIB         /* a JSON body */
+#define FEDN__LIMIT_TIER_BYTES       (FEDN__LIMIT_MESSAGE_BYTES - 64 * FEDN__KIB) /* of Attach */
+#define FEDN__LIMIT_STREAM_QUEUE     256       /* messages waiting on one outgoing stream */
+#define FEDN__LIMIT_HTTP_BODY        FEDN__MIB /* a JSON body */
 #define FEDN__LIMIT_HTTP_CONNECTIONS 1024
 #define FEDN__LIMIT_HTTP_ANSWER      (64 * FEDN__MIB) /* a JSON answer that a client takes */
 #define FEDN__LIMIT_HTTP_HEAD        (64 * FEDN__KIB) /* request line and headers */

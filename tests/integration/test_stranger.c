@@ -188,7 +188,7 @@ static void a_model_that_comes_along_changes_nothing_of_that(void **state)
         {"honest", ID_3, good, 5, "REFUSED " ID_3 " another_client"},
         {"honest", "../../etc/passwd", good, 5, "REFUSED not_a_UUID"},
         {"honest", ID_1, good, 100001, "REFUSED " ID_1 " 100001 100000"},
-        {"honest", ID_1, good, 300000, "RESOURCE_EXHAUSTED 262144"},
+        {"honest", ID_1, good, 300000, "REFUSED " ID_1 " 300000 100000"},
         {"", ID_1, good, 5, "INVALID_ARGUMENT who_it_is"},
         {"honest", ID_1, "nonsense", 5, "REFUSED meta not_JSON"},
         {"honest", ID_1, good, 0, "REFUSED " ID_1 " was_not_uploaded"}, /* nothing is left */
@@ -244,6 +244,22 @@ static void an_unknown_method_is_answered(void **state)
     raw_hang_up(caller);
 }
 
+static void the_newest_global_model_is_asked_of_the_reducer(void **state)
+{
+    raw_caller *caller = raw_dial(port, "");
+    Fedn__GetGlobalModelRequest request = FEDN__GET_GLOBAL_MODEL_REQUEST__INIT;
+    raw_answer answer;
+
+    (void)state;
+    raw_unary(caller, "/fedn.Reducer/GetGlobalModel", &request.base,
+              &fedn__get_global_model_response__descriptor, &answer);
+    assert_int_equal(answer.rpc, FEDN__RPC_OK);
+    assert_string_equal(((Fedn__GetGlobalModelResponse *)(void *)answer.message)->model_id,
+                        held.model_id);
+    raw_answer_done(&answer);
+    raw_hang_up(caller);
+}
+
 static void anybody_may_ask_how_it_is_and_who_is_there(void **state)
 {
     raw_caller *caller = raw_dial(port, "");
@@ -278,6 +294,7 @@ int main(void)
         cmocka_unit_test(an_upload_over_the_ceiling_is_refused_with_the_bound),
         cmocka_unit_test(an_unknown_model_is_not_found),
         cmocka_unit_test(an_unknown_method_is_answered),
+        cmocka_unit_test(the_newest_global_model_is_asked_of_the_reducer),
         cmocka_unit_test(anybody_may_ask_how_it_is_and_who_is_there),
     };
     fedn_tune_process();

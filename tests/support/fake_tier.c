@@ -2,6 +2,8 @@
  * A scripted tier port; see fake_tier.h. */
 #include "fake_tier.h"
 
+#include "fedn.pb-c.h"
+
 #include "core/clock.h"
 #include "core/limits.h"
 #include "core/thread.h"
@@ -212,6 +214,16 @@ void fake_tier_upload_path(fake_tier *tier, const char *id, char path[512])
 
 /* ---- life ---- */
 
+static void global_model(void *service, fedn__call *call, const ProtobufCMessage *request)
+{
+    Fedn__GetGlobalModelResponse response = FEDN__GET_GLOBAL_MODEL_RESPONSE__INIT;
+
+    (void)service;
+    (void)request;
+    response.model_id = (char *)(uintptr_t)FAKE_TIER_GLOBAL;
+    fedn__call_reply(call, &response.base);
+}
+
 fake_tier *fake_tier_new(void)
 {
     return fake_tier_new_at(0);
@@ -222,13 +234,17 @@ fake_tier *fake_tier_new_at(int32_t port)
     fake_tier *tier = calloc(1, sizeof *tier);
     char listen[32];
     fedn__server_options options = {.listen = listen};
-    fedn__method methods[1 + FEDN__TRANSFER_METHODS] = {
+    fedn__method methods[2 + FEDN__TRANSFER_METHODS] = {
         {.path = "/fedn.tier.v1.Tier/Attach",
          .kind = FEDN__STREAM_BOTH,
          .max_request_bytes = FEDN__LIMIT_TIER_BYTES,
          .request = &fedn__tier__v1__up__descriptor,
          .open = attach,
-         .service = tier}};
+         .service = tier},
+        {.path = "/fedn.Reducer/GetGlobalModel",
+         .kind = FEDN__UNARY,
+         .request = &fedn__get_global_model_request__descriptor,
+         .open = global_model}};
     fedn_error err;
 
     snprintf(listen, sizeof listen, "127.0.0.1:%d", (int)port);
@@ -245,8 +261,8 @@ fake_tier *fake_tier_new_at(int32_t port)
                                        .stored = stored_upload,
                                        .find = find_model,
                                        .service = tier};
-    fedn__transfer_methods(&tier->host, methods + 1);
-    assert_ok(fedn__server_new(tier->loop, &options, methods, 1 + FEDN__TRANSFER_METHODS,
+    fedn__transfer_methods(&tier->host, methods + 2);
+    assert_ok(fedn__server_new(tier->loop, &options, methods, 2 + FEDN__TRANSFER_METHODS,
                                &tier->server, &err),
               &err);
     return tier;

@@ -8,6 +8,8 @@
 #include "fedn_tier.pb-c.h"
 #include <fedn/error.h>
 
+#define FAKE_TIER_GLOBAL "55555555-5555-4555-8555-555555555555" /* its newest global model */
+
 typedef struct fake_tier fake_tier;
 
 fake_tier *fake_tier_new(void);

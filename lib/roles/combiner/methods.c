@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The RPCs of a combiner: one table, one handler a row. */
-#include "roles/combiner/service.h"
+#include "roles/combiner/methods.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "core/text.h"
-#include <math.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
-/* Who calls: the metadata that FEDn's clients attach, else what the message says. NULL: nobody that
- * could be named. */
-static const char *caller(const fedn__call *call, const Fedn__Client *sender)
+const char *fedn__combiner_caller(const fedn__call *call, const Fedn__Client *sender)
 {
     const char *id = fedn__call_metadata(call, "client");
 
@@ -27,13 +23,13 @@ static const char *sender_name(const Fedn__Client *sender)
     return sender && fedn__text_is_line(sender->name, FEDN__LIMIT_NAME_BYTES) ? sender->name : "";
 }
 
-static void no_caller(fedn__call *call)
+void fedn__combiner_no_caller(fedn__call *call)
 {
     fedn__call_reject(call, FEDN__RPC_INVALID_ARGUMENT,
                       "the caller says neither in metadata \"client\" nor in sender who it is");
 }
 
-static void answer(fedn__combiner_service *service, fedn__call *call, const char *text)
+void fedn__combiner_answer(fedn__combiner_service *service, fedn__call *call, const char *text)
 {
     Fedn__Client self = FEDN__CLIENT__INIT;
     Fedn__Response response = FEDN__RESPONSE__INIT;
@@ -43,18 +39,6 @@ static void answer(fedn__combiner_service *service, fedn__call *call, const char
     response.sender = &self;
     response.response = (char *)(uintptr_t)text;
     fedn__call_reply(call, &response.base);
-}
-
-/* The answer to a message that became a record, or did not. */
-static void answer_record(fedn__combiner_service *service, fedn__call *call, fedn_status rc,
-                          const char *text)
-{
-    if (rc == FEDN_OK)
-        answer(service, call, text);
-    else if (rc == FEDN_ERR_INVALID)
-        answer(service, call, "REFUSED: the record is too large");
-    else
-        fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, fedn_status_string(rc));
 }
 
 static void held_free(fedn__held_call *held)
@@ -81,8 +65,8 @@ static void on_held_closed(fedn__call *call, int32_t cancelled, void *user_data)
     fedn__combiner_service_drain(service);
 }
 
-static fedn__held_call *hold(fedn__combiner_service *service, fedn__call *call,
-                             const char *client_id, const char *update_id)
+fedn__held_call *fedn__combiner_hold(fedn__combiner_service *service, fedn__call *call,
+                                     const char *client_id, const char *update_id)
 {
     static const fedn__call_events events = {.closed = on_held_closed};
     fedn__held_call *held = fedn__alloc_zero(sizeof *held);
@@ -104,17 +88,17 @@ static void task_stream(void *service_data, fedn__call *call, const ProtobufCMes
 {
     fedn__combiner_service *service = service_data;
     const Fedn__ClientAvailableMessage *message = (const Fedn__ClientAvailableMessage *)request;
-    const char *id = caller(call, message->sender);
+    const char *id = fedn__combiner_caller(call, message->sender);
 
     if (!id) {
-        no_caller(call);
+        fedn__combiner_no_caller(call);
         return;
     }
     if (service->health.stopping) {
         fedn__call_reject(call, FEDN__RPC_UNAVAILABLE, FEDN__COMBINER_STOPPING);
         return;
     }
-    fedn__held_call *held = hold(service, call, id, NULL);
+    fedn__held_call *held = fedn__combiner_hold(service, call, id, NULL);
     if (!held)
         return;
     held->inline_bytes = fedn__combiner_read_inline(message->data);
@@ -129,11 +113,11 @@ static void heartbeat(void *service_data, fedn__call *call, const ProtobufCMessa
 {
     fedn__combiner_service *service = service_data;
     const Fedn__Heartbeat *message = (const Fedn__Heartbeat *)request;
-    const char *id = caller(call, message->sender);
+    const char *id = fedn__combiner_caller(call, message->sender);
     Fedn__Response response = FEDN__RESPONSE__INIT;
 
     if (!id) {
-        no_caller(call);
+        fedn__combiner_no_caller(call);
         return;
     }
     fedn_status rc = fedn__combiner_engine_heartbeat(service->engine, fedn__clock_ms(), id,
@@ -147,209 +131,6 @@ static void heartbeat(void *service_data, fedn__call *call, const ProtobufCMessa
     }
     fedn__combiner_service_drain(service);
 }
-
-/* What an update's meta and config say. Texts belong to `meta`, `config` and the plan. */
-typedef struct update_meta {
-    json_t *meta;
-    json_t *config;
-    const char *round_id;
-    const char *session_id;
-    const char *failed; /* the client's own word for a failed training; NULL: it did not fail */
-    double num_examples;
-} update_meta;
-
-/* Most send what they were sent: what it says is known then. */
-static fedn_status read_config(const char *config, const fedn__round_plan *plan, update_meta *ret,
-                               fedn_error *err)
-{
-    if (plan->config && strcmp(config, plan->config) == 0) {
-        ret->round_id = plan->round_id;
-        ret->session_id = plan->session_id;
-        return FEDN_OK;
-    }
-    fedn_status rc = fedn__json_parse(config, strlen(config), 0, "config", &ret->config, err);
-    ret->round_id = fedn__json_string(ret->config, "round_id", NULL);
-    ret->session_id = fedn__json_string(ret->config, "session_id", NULL);
-    return rc;
-}
-
-static fedn_status read_meta(const Fedn__ModelUpdate *update, const fedn__round_plan *plan,
-                             update_meta *ret, fedn_error *err)
-{
-    fedn_status rc =
-        fedn__json_parse(update->meta, strlen(update->meta), 0, "meta", &ret->meta, err);
-    if (rc != FEDN_OK)
-        return rc;
-    if (fedn__text_equal(fedn__json_string(ret->meta, "status", ""), "failed")) {
-        ret->failed = fedn__json_string(ret->meta, "error", "training failed");
-        return FEDN_OK;
-    }
-    const char *config =
-        *update->config ? update->config : fedn__json_string(ret->meta, "config", NULL);
-    if (config) {
-        rc = read_config(config, plan, ret, err);
-        if (rc != FEDN_OK)
-            return rc;
-    }
-    const json_t *training = json_object_get(ret->meta, "training_metadata");
-    ret->num_examples = fedn__json_number(training, "num_examples", NAN);
-    if (isnan(ret->num_examples))
-        return fedn__error(err, FEDN_ERR_FORMAT,
-                           "meta has no number training_metadata.num_examples");
-    return FEDN_OK;
-}
-
-/* What came with the announcement counts as if it had been uploaded. */
-static fedn_status receive(fedn__combiner_service *service, const fedn__held_call *held,
-                           const ProtobufCBinaryData *model, fedn_error *err)
-{
-    uint64_t most = fedn__combiner_most_inline(service);
-    fedn__blob *blob = NULL;
-
-    if (model->len == 0)
-        return FEDN_OK;
-    if (model->len > most)
-        return fedn__error(err, FEDN_ERR_LIMIT,
-                           "model update %s of %llu bytes is over the %llu that may come with its "
-                           "announcement: upload it",
-                           held->update_id, (unsigned long long)model->len,
-                           (unsigned long long)most);
-    fedn_status rc = fedn__blob_copy(model->data, model->len, &blob, err);
-    if (rc == FEDN_OK)
-        rc = fedn__shelf_put(service->shelf, held->update_id, held->client_id, blob, err);
-    fedn__blob_unref(blob);
-    return rc;
-}
-
-static void announce(fedn__combiner_service *service, fedn__held_call *held,
-                     const Fedn__ModelUpdate *update)
-{
-    update_meta meta = {.num_examples = NAN};
-    fedn_error meta_err = {0};
-    fedn_error upload_err = {0};
-    uint8_t digest[FEDN__DIGEST_BYTES];
-    int64_t now = fedn__clock_ms();
-
-    fedn_status rc =
-        read_meta(update, fedn__combiner_engine_plan(service->engine), &meta, &meta_err);
-    fedn_status uploaded =
-        meta.failed ? FEDN_OK : receive(service, held, &update->model, &upload_err);
-    if (uploaded == FEDN_OK)
-        uploaded = fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
-    int32_t hashed = uploaded == FEDN_OK && !meta.failed &&
-                     fedn__shelf_digest(service->shelf, held->update_id, digest, NULL) == FEDN_OK;
-    fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
-                               .client_id = held->client_id,
-                               .update_id = held->update_id,
-                               .model_id = update->model_id,
-                               .round_id = meta.round_id,
-                               .session_id = meta.session_id,
-                               .num_examples = meta.num_examples,
-                               .digest = hashed ? digest : NULL,
-                               .meta_error = rc == FEDN_OK ? NULL : meta_err.message,
-                               .upload_error = uploaded == FEDN_OK ? NULL : upload_err.message};
-    if (meta.failed) {
-        rc = fedn__combiner_engine_task_failed(service->engine, now, held->client_id, NULL,
-                                               meta.failed);
-        if (rc == FEDN_OK)
-            answer(service, held->call, "RECEIVED failure of a task");
-    } else if (uploaded == FEDN_ERR_NOMEM) {
-        rc = uploaded; /* it comes again */
-    } else {
-        rc = fedn__combiner_engine_update(service->engine, now, &said);
-    }
-    if (rc != FEDN_OK)
-        fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, "out of memory");
-    fedn__combiner_service_drain(service);
-    json_decref(meta.meta);
-    json_decref(meta.config);
-}
-
-static void model_update(void *service_data, fedn__call *call, const ProtobufCMessage *request)
-{
-    fedn__combiner_service *service = service_data;
-    const Fedn__ModelUpdate *update = (const Fedn__ModelUpdate *)request;
-    const char *client_id = caller(call, update->sender);
-    char id[FEDN__UUID_TEXT];
-    fedn__uuid uuid;
-
-    if (!client_id) {
-        no_caller(call);
-        return;
-    }
-    if (!fedn__uuid_parse(update->model_update_id, &uuid)) {
-        answer(service, call, "REFUSED ModelUpdate: model_update_id is not a UUID");
-        return;
-    }
-    fedn__uuid_format(&uuid, id);
-    fedn__held_call *held = hold(service, call, client_id, id);
-    if (held)
-        announce(service, held, update);
-}
-
-void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action)
-{
-    fedn__held_call *held = (fedn__held_call *)(uintptr_t)action->token;
-    char text[FEDN__REASON_BYTES + FEDN__LIMIT_NAME_BYTES + 80];
-
-    if (action->ok == FEDN__REPLY_LATER) {
-        fedn__call_reject(held->call, FEDN__RPC_UNAVAILABLE, action->text);
-        return;
-    }
-    if (action->ok == FEDN__REPLY_COUNTED) {
-        snprintf(text, sizeof text, "RECEIVED ModelUpdate %s from client %s", held->update_id,
-                 held->client_id);
-    } else {
-        snprintf(text, sizeof text, "REFUSED ModelUpdate %s: %s", held->update_id, action->text);
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                        "update %s of client %s is refused: %s", held->update_id, held->client_id,
-                        action->text);
-    }
-    answer(service, held->call, text);
-}
-
-static void status(void *service_data, fedn__call *call, const ProtobufCMessage *request)
-{
-    fedn__combiner_service *service = service_data;
-    const Fedn__Status *message = (const Fedn__Status *)request;
-    const char *id = caller(call, message->sender);
-
-    if (!id) {
-        no_caller(call);
-        return;
-    }
-    if (message->log_level == FEDN__LOG_LEVEL__ERROR && *message->correlation_id &&
-        message->type == FEDN__STATUS_TYPE__MODEL_UPDATE) {
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "client %s failed: %s", id,
-                        message->status);
-        fedn__combiner_engine_task_failed(service->engine, fedn__clock_ms(), id,
-                                          message->correlation_id, message->status);
-        fedn__combiner_service_drain(service);
-    }
-    answer_record(service, call, fedn__records_status(service->records, id, message),
-                  "Status received.");
-}
-
-/* The handlers of messages that only become records differ in a type and an answer. */
-#define RECORD_HANDLER(name, Message, record, text)                                                \
-    static void name(void *service_data, fedn__call *call, const ProtobufCMessage *request)        \
-    {                                                                                              \
-        fedn__combiner_service *service = service_data;                                            \
-        const Message *message = (const Message *)request;                                         \
-        const char *id = caller(call, message->sender);                                            \
-        if (!id)                                                                                   \
-            no_caller(call);                                                                       \
-        else                                                                                       \
-            answer_record(service, call, record(service->records, id, message), text);             \
-    }
-
-RECORD_HANDLER(validation, Fedn__ModelValidation, fedn__records_validation,
-               "RECEIVED ModelValidation")
-RECORD_HANDLER(prediction, Fedn__ModelPrediction, fedn__records_prediction,
-               "RECEIVED ModelPrediction")
-RECORD_HANDLER(metric, Fedn__ModelMetric, fedn__records_metrics, "")
-RECORD_HANDLER(attribute, Fedn__AttributeMessage, fedn__records_attributes, "")
-RECORD_HANDLER(telemetry, Fedn__TelemetryMessage, fedn__records_telemetry, "")
 
 static void list_active(void *service_data, fedn__call *call, const ProtobufCMessage *request)
 {
@@ -395,27 +176,44 @@ static void accepting(void *service_data, fedn__call *call, const ProtobufCMessa
     fedn__call_reply(call, &response.base);
 }
 
-/* method, kind, request, handler */
+/* method, kind, most bytes of a request (0: little), request, handler. What holds texts of a
+ * client's own making takes as much as FEDn's combiner does: a refusal for its size ends FEDn's
+ * client. */
+#define MOST FEDN__LIMIT_MESSAGE_BYTES
 #define METHODS(X)                                                                                 \
-    X("/fedn.Combiner/TaskStream", FEDN__STREAM_OUT, client_available_message, task_stream)        \
-    X("/fedn.Combiner/SendModelUpdate", FEDN__UNARY, model_update, model_update)                   \
-    X("/fedn.Combiner/SendModelValidation", FEDN__UNARY, model_validation, validation)             \
-    X("/fedn.Combiner/SendModelPrediction", FEDN__UNARY, model_prediction, prediction)             \
-    X("/fedn.Combiner/SendModelMetric", FEDN__UNARY, model_metric, metric)                         \
-    X("/fedn.Combiner/SendAttributeMessage", FEDN__UNARY, attribute_message, attribute)            \
-    X("/fedn.Combiner/SendTelemetryMessage", FEDN__UNARY, telemetry_message, telemetry)            \
-    X("/fedn.Connector/SendStatus", FEDN__UNARY, status, status)                                   \
-    X("/fedn.Connector/SendHeartbeat", FEDN__UNARY, heartbeat, heartbeat)                          \
-    X("/fedn.Connector/ListActiveClients", FEDN__UNARY, list_clients_request, list_active)         \
-    X("/fedn.Connector/AcceptingClients", FEDN__UNARY, connection_request, accepting)
+    X("Combiner/TaskStream", FEDN__STREAM_OUT, 0, client_available_message, task_stream)           \
+    X("Combiner/SendModelUpdate", FEDN__UNARY, MOST, model_update, fedn__combiner_model_update)    \
+    X("Combiner/SendModelValidation", FEDN__UNARY, MOST, model_validation,                         \
+      fedn__combiner_validation)                                                                   \
+    X("Combiner/SendModelPrediction", FEDN__UNARY, MOST, model_prediction,                         \
+      fedn__combiner_prediction)                                                                   \
+    X("Combiner/SendBackwardCompletion", FEDN__UNARY, MOST, backward_completion,                   \
+      fedn__combiner_backward)                                                                     \
+    X("Combiner/SendModelMetric", FEDN__UNARY, MOST, model_metric, fedn__combiner_metric)          \
+    X("Combiner/SendAttributeMessage", FEDN__UNARY, MOST, attribute_message,                       \
+      fedn__combiner_attribute)                                                                    \
+    X("Combiner/SendTelemetryMessage", FEDN__UNARY, MOST, telemetry_message,                       \
+      fedn__combiner_telemetry)                                                                    \
+    X("Connector/SendStatus", FEDN__UNARY, MOST, status, fedn__combiner_status)                    \
+    X("Connector/SendHeartbeat", FEDN__UNARY, 0, heartbeat, heartbeat)                             \
+    X("Connector/ListActiveClients", FEDN__UNARY, 0, list_clients_request, list_active)            \
+    X("Connector/AcceptingClients", FEDN__UNARY, 0, connection_request, accepting)                 \
+    X("Reducer/GetGlobalModel", FEDN__UNARY, 0, get_global_model_request,                          \
+      fedn__combiner_global_model)                                                                 \
+    X("Control/Start", FEDN__UNARY, MOST, control_request, fedn__combiner_control)                 \
+    X("Control/Stop", FEDN__UNARY, MOST, control_request, fedn__combiner_control)                  \
+    X("Control/FlushAggregationQueue", FEDN__UNARY, MOST, control_request, fedn__combiner_control) \
+    X("Control/SetAggregator", FEDN__UNARY, MOST, control_request, fedn__combiner_control)         \
+    X("Control/SetServerFunctions", FEDN__UNARY, MOST, control_request, fedn__combiner_control)
 
 uint32_t fedn__combiner_methods(fedn__combiner_service *service,
                                 fedn__method ret[FEDN__COMBINER_METHODS])
 {
     const fedn__method rows[] = {
-#define ROW(path_, kind_, message_, handler_)                                                      \
-    {.path = (path_),                                                                              \
+#define ROW(path_, kind_, most_, message_, handler_)                                               \
+    {.path = "/fedn." path_,                                                                       \
      .kind = (kind_),                                                                              \
+     .max_request_bytes = (most_),                                                                 \
      .request = &fedn__##message_##__descriptor,                                                   \
      .open = (handler_),                                                                           \
      .service = service},
@@ -423,10 +221,11 @@ uint32_t fedn__combiner_methods(fedn__combiner_service *service,
 #undef ROW
     };
     static const char *const services[] = {"fedn.Combiner", "fedn.Connector", "fedn.ModelService",
-                                           NULL};
+                                           "fedn.Reducer",  "fedn.Control",   NULL};
     uint32_t count = sizeof rows / sizeof rows[0];
 
     memcpy(ret, rows, sizeof rows);
+    assert(count + FEDN__TRANSFER_METHODS + FEDN__HEALTH_METHODS <= FEDN__COMBINER_METHODS);
     fedn__transfer_methods(&service->host, ret + count);
     count += FEDN__TRANSFER_METHODS;
     service->health.services = services;

@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/digest.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/limits.h"
@@ -14,7 +15,7 @@
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES   (512 * FEDN__KIB)
-#define RECORD_BYTES  BATCH_BYTES
+#define RECORD_BYTES  (FEDN__LIMIT_TIER_BYTES - 64 * FEDN__KIB)
 #define BATCH_MS      20   /* how long a record waits for others */
 #define RETRY_MS      1000 /* when the batch could not be sent */
 
@@ -49,10 +50,12 @@ static fedn_status flush(fedn__records *records)
     up.events = &batch;
     fedn_status rc = fedn__uplink_send_record(records->uplink, &up);
     if (rc != FEDN_OK && !records->complained)
-        fedn__log_write(records->log, FEDN_LOG_WARNING, "combiner",
-                        "records wait and new ones are turned away: %s",
-                        rc == FEDN_ERR_LIMIT ? "the reducer has not taken up earlier ones"
-                                             : fedn_status_string(rc));
+        fedn__log_write(
+            records->log, FEDN_LOG_WARNING, "combiner",
+            "records wait; what clients answer is turned away, their statuses and telemetry are "
+            "dropped: %s",
+            rc == FEDN_ERR_LIMIT ? "the reducer has not taken up earlier ones"
+                                 : fedn_status_string(rc));
     records->complained = rc != FEDN_OK;
     if (rc != FEDN_OK) {
         set_timer(records, RETRY_MS);
@@ -145,6 +148,47 @@ static void when(const Google__Protobuf__Timestamp *timestamp, char text[FEDN__T
     fedn__text_iso_time(us, text);
 }
 
+/* A message that a client sends again, because it did not see the answer, makes the same records:
+ * an id follows from who sends what and when. Without a time of its own it is another message. */
+typedef struct origin {
+    uint8_t digest[FEDN__DIGEST_BYTES];
+    int32_t known;
+} origin;
+
+static origin origin_of(const char *client_id, const ProtobufCMessage *message,
+                        const Google__Protobuf__Timestamp *timestamp)
+{
+    origin o = {.known = 0};
+    size_t bytes = protobuf_c_message_get_packed_size(message);
+    size_t head = strlen(client_id);
+    uint8_t *packed = timestamp ? fedn__alloc(head + bytes) : NULL;
+
+    if (!packed)
+        return o;
+    memcpy(packed, client_id, head);
+    protobuf_c_message_pack(message, packed + head);
+    fedn__digest_of(packed, head + bytes, o.digest);
+    o.known = 1;
+    fedn__free(packed);
+    return o;
+}
+
+static void record_id(const origin *o, uint64_t element, char id[FEDN__UUID_TEXT])
+{
+    uint8_t bytes[FEDN__DIGEST_BYTES];
+    fedn__uuid uuid;
+
+    if (!o->known) {
+        fedn__uuid_new_text(id);
+        return;
+    }
+    memcpy(bytes, o->digest, sizeof bytes);
+    for (uint32_t i = 0; i < sizeof element; i++)
+        bytes[i] ^= (uint8_t)(element >> 8 * i);
+    fedn__uuid_from_random(bytes, &uuid);
+    fedn__uuid_format(&uuid, id);
+}
+
 fedn_status fedn__records_status(fedn__records *records, const char *client_id,
                                  const Fedn__Status *status)
 {
@@ -165,7 +209,8 @@ fedn_status fedn__records_status(fedn__records *records, const char *client_id,
     uint32_t level = (uint32_t)status->log_level < 6 ? (uint32_t)status->log_level : 0;
     uint32_t type = (uint32_t)status->type < 11 ? (uint32_t)status->type : 0;
 
-    fedn__uuid_new_text(id);
+    origin o = origin_of(client_id, &status->base, status->timestamp);
+    record_id(&o, 0, id);
     when(status->timestamp, time);
     return add(records, "statuses",
                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "status_id", id,
@@ -181,7 +226,8 @@ fedn_status fedn__records_validation(fedn__records *records, const char *client_
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
 
-    fedn__uuid_new_text(id);
+    origin o = origin_of(client_id, &v->base, v->timestamp);
+    record_id(&o, 0, id);
     when(v->timestamp, time);
     return add(records, "validations",
                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "validation_id", id,
@@ -198,7 +244,8 @@ fedn_status fedn__records_prediction(fedn__records *records, const char *client_
     char time[FEDN__TIME_TEXT];
 
     /* every client answers under the same prediction_id: each answer is a record of its own */
-    fedn__uuid_new_text(id);
+    origin o = origin_of(client_id, &p->base, p->timestamp);
+    record_id(&o, 0, id);
     when(p->timestamp, time);
     return add(records, "predictions",
                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", id, "prediction_id",
@@ -208,21 +255,52 @@ fedn_status fedn__records_prediction(fedn__records *records, const char *client_
                          party(p->receiver, NULL)));
 }
 
+/* There is no kind of record for it: as FEDn's combiner does, it is kept as a status, but with all
+ * that it says. */
+fedn_status fedn__records_backward(fedn__records *records, const char *client_id,
+                                   const Fedn__BackwardCompletion *b)
+{
+    char id[FEDN__UUID_TEXT];
+    char time[FEDN__TIME_TEXT];
+    json_t *said = json_pack("{s:s, s:s}", "gradientId", b->gradient_id, "meta", b->meta);
+    char *data = said ? fedn__json_text(said) : NULL;
+
+    json_decref(said);
+    if (!data)
+        return FEDN_ERR_NOMEM;
+    origin o = origin_of(client_id, &b->base, b->timestamp);
+    record_id(&o, 0, id);
+    when(b->timestamp, time);
+    fedn_status rc =
+        add(records, "statuses",
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "status_id", id, "status",
+                      "finished_backward", "timestamp", time, "log_level", "INFO", "data", data,
+                      "correlation_id", b->correlation_id, "type", "BACKWARD", "session_id",
+                      b->session_id, "sender", party(b->sender, client_id)));
+    fedn__free(data);
+    return rc;
+}
+
+/* JSON has no word for what is not finite, and a loss that went that way is worth to be seen. */
+static json_t *number(float value)
+{
+    return isfinite(value) ? json_real((double)value) : json_null();
+}
+
 fedn_status fedn__records_metrics(fedn__records *records, const char *client_id,
                                   const Fedn__ModelMetric *m)
 {
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
+    origin o = origin_of(client_id, &m->base, m->timestamp);
     fedn_status rc = FEDN_OK;
 
     when(m->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < m->n_metrics; i++) {
-        if (!isfinite(m->metrics[i]->value))
-            continue; /* JSON has no such number */
-        fedn__uuid_new_text(id);
+        record_id(&o, i, id);
         json_t *document =
-            json_pack("{s:s, s:s, s:f, s:s, s:s, s:s, s:s, s:o}", "metric_id", id, "key",
-                      m->metrics[i]->key, "value", (double)m->metrics[i]->value, "timestamp", time,
+            json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o}", "metric_id", id, "key",
+                      m->metrics[i]->key, "value", number(m->metrics[i]->value), "timestamp", time,
                       "model_id", m->model_id, "round_id", m->round_id, "session_id", m->session_id,
                       "sender", party(m->sender, client_id));
         if (document && m->step)
@@ -237,11 +315,12 @@ fedn_status fedn__records_attributes(fedn__records *records, const char *client_
 {
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
+    origin o = origin_of(client_id, &a->base, a->timestamp);
     fedn_status rc = FEDN_OK;
 
     when(a->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < a->n_attributes; i++) {
-        fedn__uuid_new_text(id);
+        record_id(&o, i, id);
         rc = add(records, "attributes",
                  json_pack("{s:s, s:s, s:s, s:s, s:o}", "attribute_id", id, "key",
                            a->attributes[i]->key, "value", a->attributes[i]->value, "timestamp",
@@ -255,16 +334,15 @@ fedn_status fedn__records_telemetry(fedn__records *records, const char *client_i
 {
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
+    origin o = origin_of(client_id, &t->base, t->timestamp);
     fedn_status rc = FEDN_OK;
 
     when(t->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < t->n_telemetries; i++) {
-        if (!isfinite(t->telemetries[i]->value))
-            continue;
-        fedn__uuid_new_text(id);
+        record_id(&o, i, id);
         rc = add(records, "telemetry",
-                 json_pack("{s:s, s:s, s:f, s:s, s:o}", "telemetry_id", id, "key",
-                           t->telemetries[i]->key, "value", (double)t->telemetries[i]->value,
+                 json_pack("{s:s, s:s, s:o, s:s, s:o}", "telemetry_id", id, "key",
+                           t->telemetries[i]->key, "value", number(t->telemetries[i]->value),
                            "timestamp", time, "sender", party(t->sender, client_id)));
     }
     return rc;

@@ -22,6 +22,8 @@ fedn_status fedn__records_validation(fedn__records *records, const char *client_
                                      const Fedn__ModelValidation *validation);
 fedn_status fedn__records_prediction(fedn__records *records, const char *client_id,
                                      const Fedn__ModelPrediction *prediction);
+fedn_status fedn__records_backward(fedn__records *records, const char *client_id,
+                                   const Fedn__BackwardCompletion *completion);
 fedn_status fedn__records_metrics(fedn__records *records, const char *client_id,
                                   const Fedn__ModelMetric *metrics);
 fedn_status fedn__records_attributes(fedn__records *records, const char *client_id,

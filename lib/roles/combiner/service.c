@@ -257,7 +257,10 @@ static fedn_status find_model(void *user_data, fedn__call *call, const char *id,
     fedn__combiner_service *service = user_data;
 
     (void)call;
-    return fedn__shelf_model(service->shelf, id, ret, err);
+    fedn_status rc = fedn__shelf_model(service->shelf, id, ret, err);
+    if (rc == FEDN_ERR_NOT_FOUND && fedn__shelf_is_coming(service->shelf, id))
+        rc = fedn__error(err, FEDN_ERR_STATE, "model %s is still being uploaded", id);
+    return rc;
 }
 
 static int32_t has_whole(void *user_data, fedn__call *call, const char *id,

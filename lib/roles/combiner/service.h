@@ -101,10 +101,11 @@ void fedn__combiner_service_stop(fedn__combiner_service *service);
 void fedn__combiner_service_drain(fedn__combiner_service *service);
 
 /* methods.c: the table of RPCs. */
-#define FEDN__COMBINER_METHODS  16
+#define FEDN__COMBINER_METHODS  25
 #define FEDN__COMBINER_STOPPING "the combiner is stopping"
 uint32_t fedn__combiner_methods(fedn__combiner_service *service,
                                 fedn__method ret[FEDN__COMBINER_METHODS]);
+/* announce.c: the answer to an announced update. */
 void fedn__combiner_reply(fedn__combiner_service *service, const fedn__combiner_action *action);
 
 /* tasks.c: what goes to clients. */

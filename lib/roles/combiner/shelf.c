@@ -277,6 +277,13 @@ fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const ch
     return FEDN_OK;
 }
 
+int32_t fedn__shelf_is_coming(const fedn__shelf *shelf, const char *id)
+{
+    const fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    return u && u->state == UPDATE_RECEIVING;
+}
+
 fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id)
 {
     fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);

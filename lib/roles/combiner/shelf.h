@@ -37,6 +37,8 @@ fedn_status fedn__shelf_put(fedn__shelf *shelf, const char *id, const char *owne
  * or folded, FEDN_ERR_DENIED another owner's. */
 fedn_status fedn__shelf_check(const fedn__shelf *shelf, const char *id, const char *owner,
                               fedn_error *err);
+/* An update of this id is being uploaded. */
+int32_t fedn__shelf_is_coming(const fedn__shelf *shelf, const char *id);
 /* The digest of a complete update's bytes; if it is kept and came once more, of those that came. */
 fedn_status fedn__shelf_digest(const fedn__shelf *shelf, const char *id,
                                uint8_t ret[FEDN__DIGEST_BYTES], fedn_error *err);

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define PACE_MS      100
-#define MOST_CHANGES 1000                                      /* in one roster message */
-#define REPORT_BYTES (FEDN__LIMIT_TIER_BYTES - 64 * FEDN__KIB) /* of the clients in a report */
-#define FIELD_BYTES  4                                         /* before each of them */
+#define MOST_CHANGES 1000                             /* in one roster message */
+#define REPORT_BYTES (2 * FEDN__MIB - 64 * FEDN__KIB) /* of the clients in a report */
+#define FIELD_BYTES  4                                /* before each of them */
 
 static fedn_status send_up(fedn__combiner_service *service, const Fedn__Tier__V1__Up *up,
                            const char *what)

@@ -106,6 +106,7 @@ static fedn_status open_lanes(fedn__reducer_service *service, fedn_error *err)
     fedn__tier_options tier = {.loop = service->loop,
                                .pool = service->pool,
                                .blobs = service->blobs,
+                               .store = service->store,
                                .partials = service->partials,
                                .parts = service->parts,
                                .max_model_bytes = (uint64_t)fedn__config_integer(

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "fedn.pb-c.h"
 #include "roles/health.h"
 #include <stdio.h>
 #include <string.h>
@@ -420,7 +421,8 @@ void fedn__tier_free(fedn__tier *tier)
 
 void fedn__tier_methods(fedn__tier *tier, fedn__method ret[FEDN__TIER_METHODS])
 {
-    static const char *const services[] = {"fedn.tier.v1.Tier", "fedn.ModelService", NULL};
+    static const char *const services[] = {"fedn.tier.v1.Tier", "fedn.ModelService", "fedn.Reducer",
+                                           NULL};
 
     ret[0] = (fedn__method){.path = "/fedn.tier.v1.Tier/Attach",
                             .kind = FEDN__STREAM_BOTH,
@@ -428,9 +430,14 @@ void fedn__tier_methods(fedn__tier *tier, fedn__method ret[FEDN__TIER_METHODS])
                             .request = &fedn__tier__v1__up__descriptor,
                             .open = attach,
                             .service = tier};
-    fedn__transfer_methods(&tier->host, ret + 1);
+    ret[1] = (fedn__method){.path = "/fedn.Reducer/GetGlobalModel",
+                            .kind = FEDN__UNARY,
+                            .request = &fedn__get_global_model_request__descriptor,
+                            .open = fedn__tier_global_model,
+                            .service = tier};
+    fedn__transfer_methods(&tier->host, ret + 2);
     tier->health.services = services;
-    fedn__health_methods(&tier->health, ret + 1 + FEDN__TRANSFER_METHODS);
+    fedn__health_methods(&tier->health, ret + 2 + FEDN__TRANSFER_METHODS);
 }
 
 void fedn__tier_close(fedn__tier *tier)

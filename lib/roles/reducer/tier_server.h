@@ -11,6 +11,7 @@
 #include "rpc/server.h"
 #include "rpc/transfer.h"
 #include "store/blobs.h"
+#include "store/records.h"
 
 typedef struct fedn__tier fedn__tier;
 
@@ -57,18 +58,19 @@ typedef struct fedn__tier_options {
     fedn__loop *loop;
     fedn__pool *pool;
     fedn__blobs *blobs;
+    fedn__store *store;
     const char *partials; /* directory; borrowed */
     const char *parts;    /* another, of those whose upload broke */
     uint64_t max_model_bytes;
     const fedn__log *log;
 } fedn__tier_options;
 
-enum { FEDN__TIER_METHODS = 6 };
+enum { FEDN__TIER_METHODS = 7 };
 
 fedn_status fedn__tier_new(const fedn__tier_options *options, const fedn__tier_events *events,
                            void *user_data, fedn__tier **ret, fedn_error *err);
 void fedn__tier_free(fedn__tier *tier); /* after the server; NULL allowed */
-/* The rows for a server's table: Attach, Upload, Download, health. */
+/* The rows for a server's table: Attach, GetGlobalModel, Upload, Download, health. */
 void fedn__tier_methods(fedn__tier *tier, fedn__method ret[FEDN__TIER_METHODS]);
 void fedn__tier_close(fedn__tier *tier); /* ends every stream, refuses new ones */
 

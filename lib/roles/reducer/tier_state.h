@@ -18,5 +18,7 @@ struct fedn__tier {
 
 fedn__tier_link *fedn__tier_find_name(const fedn__tier *tier, const char *name);
 void fedn__tier_host_init(fedn__tier *tier); /* tier_models.c */
+/* tier_global.c: "/fedn.Reducer/GetGlobalModel", with the tier as its service. */
+void fedn__tier_global_model(void *service, fedn__call *call, const ProtobufCMessage *request);
 
 #endif

@@ -303,7 +303,7 @@ static fedn_status add_metrics(rig *r)
     return fedn__records_metrics(r->records, "id-1", &m);
 }
 
-static void metrics_are_a_record_each_and_what_json_cannot_say_is_left_out(void **state)
+static void metrics_are_a_record_each_and_what_json_cannot_say_is_null(void **state)
 {
     rig *r = rig_new(1);
 
@@ -313,8 +313,10 @@ static void metrics_are_a_record_each_and_what_json_cannot_say_is_left_out(void 
                 "{\"key\": \"loss\", \"value\": 0.25, \"step\": 7, \"model_id\": \"m\", "
                 "\"round_id\": \"3\", \"session_id\": \"s\", " TIME ", " SENDER "}");
     json_t *second = record(r, "metrics", 1, "metric_id");
-    assert_string_equal(json_string_value(json_object_get(second, "key")), "accuracy");
+    assert_string_equal(json_string_value(json_object_get(second, "key")), "nan");
+    assert_true(json_is_null(json_object_get(second, "value")));
     json_decref(second);
+    json_decref(record(r, "metrics", 2, "metric_id"));
     rig_free(r);
 }
 
@@ -353,6 +355,8 @@ static void attributes_and_telemetry(void **state)
     assert_json(record(r, "attributes", 0, "attribute_id"),
                 "{\"key\": \"site\", \"value\": \"north\", " TIME ", " SENDER "}");
     assert_json(record(r, "telemetry", 0, "telemetry_id"),
+                "{\"key\": \"\", \"value\": null, " TIME ", " SENDER "}");
+    assert_json(record(r, "telemetry", 1, "telemetry_id"),
                 "{\"key\": \"cpu\", \"value\": 0.75, " TIME ", " SENDER "}");
     rig_free(r);
 }
@@ -423,9 +427,9 @@ static void records_are_turned_away_while_too_many_wait_and_none_is_lost(void **
 static fedn_status add_too_large(rig *r)
 {
     Fedn__Status status = FEDN__STATUS__INIT;
-    char *data = calloc(1, 200000);
+    char *data = calloc(1, 800000);
 
-    memset(data, 1, 199999); /* six bytes each in JSON */
+    memset(data, 1, 799999); /* six bytes each in JSON */
     status.data = data;
     fedn_status rc = fedn__records_status(r->records, "id-1", &status);
     free(data);
@@ -477,7 +481,7 @@ int main(void)
         cmocka_unit_test(unknown_values_become_known_ones),
         cmocka_unit_test(a_validation),
         cmocka_unit_test(predictions_of_one_question_are_records_of_their_own),
-        cmocka_unit_test(metrics_are_a_record_each_and_what_json_cannot_say_is_left_out),
+        cmocka_unit_test(metrics_are_a_record_each_and_what_json_cannot_say_is_null),
         cmocka_unit_test(attributes_and_telemetry),
         cmocka_unit_test(records_travel_together),
         cmocka_unit_test(a_stop_sends_what_waits_for_its_batch),

@@ -381,6 +381,28 @@ void fedn__api_count_by_body(void *service, const fedn__http_request *request,
     answer(service, request, response, 1, 1);
 }
 
+/* Every client that was asked for a prediction answers under its id: the newest answer is the one
+ * that the id alone gets, the list (?prediction_id=...) has them all. */
+static fedn_status get_prediction(fedn__reducer_service *service, const char *id, json_t **ret,
+                                  fedn_error *err)
+{
+    json_t *value = json_string(id);
+    const fedn__filter filter = {"prediction_id", FEDN__OP_EQ, value};
+    const fedn__query query = {.filters = &filter, .filter_count = 1, .limit = 1};
+    json_t *found = NULL;
+    fedn_status rc =
+        value ? fedn__store_list(service->store, FEDN__KIND_PREDICTION, &query, &found, NULL, err)
+              : fedn__error_nomem(err);
+
+    *ret = json_incref(json_array_get(found, 0));
+    if (rc == FEDN_OK && !*ret)
+        rc = fedn__error(err, FEDN_ERR_NOT_FOUND, "Entity with id: %.*s not found",
+                         FEDN__LIMIT_NAME_BYTES, id);
+    json_decref(found);
+    json_decref(value);
+    return rc;
+}
+
 void fedn__api_get(void *user_data, const fedn__http_request *request,
                    fedn__http_response *response)
 {
@@ -391,8 +413,10 @@ void fedn__api_get(void *user_data, const fedn__http_request *request,
 
     if (kind < 0)
         return;
-    fedn_status rc =
-        fedn__store_get(service->store, kind, fedn__http_param(request, "id"), &document, &err);
+    const char *id = fedn__http_param(request, "id");
+    fedn_status rc = kind == FEDN__KIND_PREDICTION
+                         ? get_prediction(service, id, &document, &err)
+                         : fedn__store_get(service->store, kind, id, &document, &err);
     if (rc != FEDN_OK)
         fedn__http_reply_error(response, rc, &err);
     else
