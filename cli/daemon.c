@@ -152,7 +152,8 @@ static fedn_status tell_descriptor(const cli_line *cli, const char *line, fedn_e
     fedn_status rc = cli_number(cli, "ready-fd", 1048576, 0, &fd, err);
     if (rc != FEDN_OK)
         return rc;
-    if (write((int)fd, line, strlen(line)) < 0 || write((int)fd, "\n", 1) < 0)
+    /* at once: who has read a part of it may have gone */
+    if (dprintf((int)fd, "%s\n", line) < 0)
         return cli_error(err, FEDN_ERR_IO, "cannot write to --ready-fd %u: %s", (unsigned)fd,
                          strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
     if (fd > STDERR_FILENO)

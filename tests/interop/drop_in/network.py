@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import requests
 
@@ -92,10 +93,13 @@ class Network:
         return program
 
     def events(self, query=""):
-        """What happens, as it happens; ends the test when nothing did for a minute."""
+        """What happens, as it happens; the test ends when what it looks for has not happened in a minute and a half."""
+        deadline = time.monotonic() + 90
         with requests.get(f"{self.url}/api/v1/events{query}", stream=True, timeout=60) as reply:
             reply.raise_for_status()
             for line in reply.iter_lines(chunk_size=1):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the event that the test waits for does not come")
                 if line:
                     yield json.loads(line)
 
