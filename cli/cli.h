@@ -82,6 +82,8 @@ fedn_status cmd_session_show(cli_line *cli, fedn_error *err);
 fedn_status cmd_session_stop(cli_line *cli, fedn_error *err);
 fedn_status cmd_round_list(cli_line *cli, fedn_error *err);
 fedn_status cmd_round_show(cli_line *cli, fedn_error *err);
+fedn_status cmd_prediction_start(cli_line *cli, fedn_error *err);
+fedn_status cmd_prediction_list(cli_line *cli, fedn_error *err);
 fedn_status cmd_status(cli_line *cli, fedn_error *err);
 fedn_status cmd_watch(cli_line *cli, fedn_error *err);
 fedn_status cmd_config_list(cli_line *cli, fedn_error *err);
@@ -96,6 +98,8 @@ extern const cli_option model_push_options[];
 extern const cli_option model_pull_options[];
 extern const cli_option session_start_options[];
 extern const cli_option round_list_options[];
+extern const cli_option prediction_start_options[];
+extern const cli_option prediction_list_options[];
 extern const cli_option watch_options[];
 extern const cli_option config_options[];
 

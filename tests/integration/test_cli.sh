@@ -56,7 +56,8 @@ plain() { if grep -q "$(printf '\033')" "$dir/out"; then no "$what: sends escape
 
 run 0 help
 for words in "reducer start" "combiner start" "combiner list" "client start" "client list" "model push" "model pull" \
-    "model list" "session start" "session list" "session show" "session stop" "round list" "round show" status \
+    "model list" "session start" "session list" "session show" "session stop" "round list" "round show" "prediction start" \
+    "prediction list" status \
     watch "config list" version; do
     # shellcheck disable=SC2086
     run 0 help $words
@@ -167,7 +168,7 @@ pids="$pids $!"
 read -r port <"$dir/port"
 export FEDN_CONTROL_URL="http://127.0.0.1:$port/"
 
-for words in status "session list" "session show s-1" "round list" "round show 7" "client list" "model list" \
+for words in status "session list" "session show s-1" "round list" "round show 7" "client list" "model list" "prediction list" \
     "combiner list"; do
     # shellcheck disable=SC2086
     run 0 $words

@@ -104,8 +104,12 @@ void network_stop(network *net)
     setting_count = 0;
 }
 
-fedn_client *network_client(network *net, const char *id, fedn_task_fn train, fedn_task_fn validate,
-                            void *user_data)
+typedef struct callbacks {
+    fedn_task_fn train, validate, predict;
+    void *user_data;
+} callbacks;
+
+static fedn_client *start_client(network *net, const char *id, const callbacks *calls)
 {
     fedn_error err;
     fedn_config *config = configuration();
@@ -115,14 +119,31 @@ fedn_client *network_client(network *net, const char *id, fedn_task_fn train, fe
     set(config, "client.id", id);
     set(config, "client.name", id);
     assert_ok(fedn_client_new(config, &client, &err), &err);
-    if (train)
-        fedn_client_set_train(client, train, user_data);
-    if (validate)
-        fedn_client_set_validate(client, validate, user_data);
+    if (calls->train)
+        fedn_client_set_train(client, calls->train, calls->user_data);
+    if (calls->validate)
+        fedn_client_set_validate(client, calls->validate, calls->user_data);
+    if (calls->predict)
+        fedn_client_set_predict(client, calls->predict, calls->user_data);
     assert_ok(fedn_client_start(client, &err), &err);
     fedn_config_free(config);
     net->clients[net->client_count++] = client;
     return client;
+}
+
+fedn_client *network_client(network *net, const char *id, fedn_task_fn train, fedn_task_fn validate,
+                            void *user_data)
+{
+    const callbacks calls = {train, validate, NULL, user_data};
+
+    return start_client(net, id, &calls);
+}
+
+fedn_client *network_predictor(network *net, const char *id, fedn_task_fn predict, void *user_data)
+{
+    const callbacks calls = {NULL, NULL, predict, user_data};
+
+    return start_client(net, id, &calls);
 }
 
 typedef struct awaiting {

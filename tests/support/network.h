@@ -30,6 +30,8 @@ void network_set(const char *name, const char *value);
 /* A client with this id and these callbacks (NULL: none). */
 fedn_client *network_client(network *net, const char *id, fedn_task_fn train, fedn_task_fn validate,
                             void *user_data);
+/* A client that answers predictions. */
+fedn_client *network_predictor(network *net, const char *id, fedn_task_fn predict, void *user_data);
 /* Stops a combiner and starts it again, as another process would: on a free port, without memory.
  */
 void network_restart(network *net, uint32_t nth);

@@ -252,6 +252,8 @@ static void add_event(fedn__reducer_service *service, const fedn__tier_link *lin
         json_object_set_new(record, key, json_string(id));
     if (kind == FEDN__KIND_VALIDATION)
         tell_validation(service, record);
+    if (kind == FEDN__KIND_PREDICTION)
+        fedn__events_add(service->events, NULL, fedn__trail_prediction_event(record));
     fedn__ticket_add(ticket, FEDN__RECORD_PUT, kind, id, record);
     json_decref(given);
 }

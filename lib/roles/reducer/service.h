@@ -114,6 +114,9 @@ fedn_status fedn__service_begin(fedn__reducer_service *service, fedn__session_or
                                 fedn_error *err);
 /* FEDN_ERR_NOT_FOUND: it does not run. */
 fedn_status fedn__service_end(fedn__reducer_service *service, const char *session_id);
+/* predict.c: asks every active client; how many there are. */
+uint32_t fedn__service_predict(fedn__reducer_service *service, const char *prediction_id,
+                               const char *model_id);
 /* Writes one record and waits until it is durable. Takes `document` over. */
 fedn_status fedn__service_write(fedn__reducer_service *service, int32_t op, int32_t kind,
                                 const char *id, json_t *document, fedn_error *err);

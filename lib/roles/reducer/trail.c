@@ -239,3 +239,16 @@ json_t *fedn__trail_validation_event(const json_t *validation, const char *round
                      fedn__json_string(sender, "client_id", ""), "name",
                      fedn__json_string(sender, "name", ""), "metrics", metrics);
 }
+
+json_t *fedn__trail_prediction_event(const json_t *prediction)
+{
+    const json_t *sender = json_object_get(prediction, "sender");
+    const char *data = fedn__json_string(prediction, "data", "");
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "type", "prediction", "prediction_id",
+                     fedn__json_string(prediction, "prediction_id", ""), "model_id",
+                     fedn__json_string(prediction, "model_id", ""), "client_id",
+                     fedn__json_string(sender, "client_id", ""), "name",
+                     fedn__json_string(sender, "name", ""), "data",
+                     strlen(data) <= FEDN__LIMIT_TEXT_BYTES ? data : NULL);
+}

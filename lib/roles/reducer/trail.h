@@ -51,5 +51,7 @@ json_t *fedn__trail_round_event(const fedn__reducer_session *session,
 json_t *fedn__trail_combiner_event(const fedn__reducer_combiner *combiner);
 /* From a validation's record. */
 json_t *fedn__trail_validation_event(const json_t *validation, const char *round_id);
+/* A client has answered; its data as the text that it sent, null if that is long. */
+json_t *fedn__trail_prediction_event(const json_t *prediction);
 
 #endif

@@ -29,6 +29,8 @@ fedn_status fedn__api_newest_model(fedn__reducer_service *service, char ret[FEDN
                                    fedn_error *err);
 /* sessions.c */
 fedn__api_handler fedn__api_add_session, fedn__api_start_session, fedn__api_patch_session;
+/* predictions.c */
+fedn__api_handler fedn__api_start_prediction;
 /* helpers.c */
 fedn__api_handler fedn__api_get_helper, fedn__api_set_helper;
 /* The active helper's name into `ret`; FEDN_ERR_NOT_FOUND: none was set. */

@@ -17,6 +17,7 @@ const fedn__http_route fedn__api_routes[] = {
     {"POST", "/api/v1/sessions", fedn__api_add_session, 0},
     {"POST", "/api/v1/sessions/start", fedn__api_start_session, 0},
     {"PATCH", "/api/v1/sessions/{id}", fedn__api_patch_session, 0},
+    {"POST", "/api/v1/predictions/start", fedn__api_start_prediction, 0},
     {"GET", "/api/v1/helpers/active", fedn__api_get_helper, 0},
     {"PUT", "/api/v1/helpers/active", fedn__api_set_helper, 0},
 
