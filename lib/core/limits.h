@@ -25,6 +25,8 @@
 #define FEDN__LIMIT_HTTP_DRAIN       (8 * FEDN__MIB)  /* of a refused body, read anyway */
 #define FEDN__LIMIT_HTTP_SLOWEST     1024             /* bytes a second that a body must bring */
 #define FEDN__LIMIT_HTTP_REDIRECTS   5
+#define FEDN__LIMIT_API_IDS          1024   /* clients that one request asks about */
+#define FEDN__LIMIT_API_GENERATIONS  100000 /* of models in one answer */
 
 /* calls */
 #define FEDN__LIMIT_CALLS          100000            /* open on one listener */

@@ -79,6 +79,7 @@ const fedn__property fedn__properties[] = {
 
     STRING("reducer.listen", "0.0.0.0:12090", "address that combiners connect to; port 0 takes a free one"),
     STRING("reducer.http_listen", "0.0.0.0:8092", "address of the REST API; port 0 takes a free one"),
+    STRING("reducer.url_prefix", "", "path under which the REST API answers as well; empty: none"),
     NAME("reducer.network_id", "fedn-network", "name of the network"),
     STRING("reducer.state_dir", "fedn-reducer", "directory for models and the embedded store"),
     STRING("reducer.store", "", "record store: sqlite:<file> or mem:; empty: sqlite in reducer.state_dir"),

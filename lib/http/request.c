@@ -14,6 +14,11 @@ const char *fedn__http_path(const fedn__http_request *request)
     return request->target.path;
 }
 
+const char *fedn__http_pattern(const fedn__http_request *request)
+{
+    return request->found.route->path;
+}
+
 const char *fedn__http_param(const fedn__http_request *request, const char *name)
 {
     return fedn__router_param(&request->found, name);

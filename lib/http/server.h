@@ -21,6 +21,14 @@ typedef struct fedn__http_route {
     void (*handle)(void *service, const fedn__http_request *request, fedn__http_response *response);
     int32_t upload; /* 1: multipart or raw body goes to a file, up to max_upload_bytes; else the
                        body is at most FEDN__LIMIT_HTTP_BODY in memory */
+    /* What a document of the API says of it; the server reads none of it. Words with blanks
+     * between. */
+    const char *role;    /* who may call it */
+    const char *summary; /* one line */
+    const char *params;  /* of the query, and headers */
+    const char *takes;   /* schema of the body; NULL: none */
+    const char *gives;   /* of the answer */
+    const char *codes;   /* of answers */
 } fedn__http_route;
 
 typedef struct fedn__http_options {
@@ -44,6 +52,7 @@ void fedn__http_server_free(fedn__http_server *server);
 /* Texts live as long as the request; NULL: absent. */
 const char *fedn__http_method(const fedn__http_request *request);
 const char *fedn__http_path(const fedn__http_request *request);
+const char *fedn__http_pattern(const fedn__http_request *request); /* the route's path */
 const char *fedn__http_param(const fedn__http_request *request, const char *name);
 const char *fedn__http_query(const fedn__http_request *request, const char *name);
 const char *fedn__http_header(const fedn__http_request *request, const char *name);

@@ -51,6 +51,34 @@ static int32_t is_field(const char *field)
     }
 }
 
+/* What IN compares with: values of one class, as an array. */
+static int32_t is_choice(const json_t *value)
+{
+    int32_t class = class_of(json_array_get(value, 0));
+    const json_t *item = NULL;
+    size_t i = 0;
+
+    json_array_foreach(value, i, item)
+    {
+        if (class_of(item) != class)
+            return 0;
+    }
+    return class == TEXT || class == NUMBER;
+}
+
+static fedn_status check_value(const fedn__filter *filter, fedn_error *err)
+{
+    if (filter->op == FEDN__OP_IN && !is_choice(filter->value))
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "filter on %s: the values must be an array of texts or of numbers",
+                           filter->field);
+    if (filter->op != FEDN__OP_IN && class_of(filter->value) == CONTAINER)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "filter on %s: the value must be text, a number, a boolean or null",
+                           filter->field);
+    return FEDN_OK;
+}
+
 fedn_status fedn__match_check(const fedn__query *query, fedn_error *err)
 {
     if (query->filter_count > FEDN__LIMIT_FILTERS)
@@ -67,13 +95,12 @@ fedn_status fedn__match_check(const fedn__query *query, fedn_error *err)
                 err, FEDN_ERR_INVALID,
                 "filter \"%.64s\" is no field name: use letters, digits, _ - and dots",
                 filter->field ? filter->field : "");
-        if (filter->op < FEDN__OP_EQ || filter->op > FEDN__OP_LTE)
+        if (filter->op < FEDN__OP_EQ || filter->op > FEDN__OP_IN)
             return fedn__error(err, FEDN_ERR_INVALID, "filter on %s: operator %d does not exist",
                                filter->field, (int)filter->op);
-        if (class_of(filter->value) == CONTAINER)
-            return fedn__error(err, FEDN_ERR_INVALID,
-                               "filter on %s: the value must be text, a number, a boolean or null",
-                               filter->field);
+        fedn_status rc = check_value(filter, err);
+        if (rc != FEDN_OK)
+            return rc;
     }
     return FEDN_OK;
 }
@@ -113,6 +140,19 @@ int32_t fedn__match_compare(const json_t *a, const json_t *b)
     return 0;
 }
 
+static int32_t is_among(const json_t *value, const json_t *choice)
+{
+    const json_t *item = NULL;
+    size_t i = 0;
+
+    json_array_foreach(choice, i, item)
+    {
+        if (class_of(value) == class_of(item) && fedn__match_compare(value, item) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int32_t fedn__match_filter(const json_t *document, const fedn__filter *filter)
 {
     const json_t *value = fedn__match_field(document, filter->field);
@@ -121,6 +161,8 @@ int32_t fedn__match_filter(const json_t *document, const fedn__filter *filter)
     int32_t order = comparable ? fedn__match_compare(value, filter->value) : 0;
 
     switch (filter->op) {
+    case FEDN__OP_IN:
+        return is_among(value, filter->value);
     case FEDN__OP_EQ:
         return comparable && order == 0;
     case FEDN__OP_NE:

@@ -24,21 +24,50 @@ enum {
     FEDN__KIND_COUNT
 };
 
+/* What a field holds: text unless it says otherwise. Every field may be null. */
+enum {
+    FEDN__FIELD_TEXT,
+    FEDN__FIELD_INTEGER,
+    FEDN__FIELD_NUMBER,
+    FEDN__FIELD_SWITCH,
+    FEDN__FIELD_DATE, /* stamped by the reducer; ISO 8601 in the store */
+    FEDN__FIELD_OBJECT,
+    FEDN__FIELD_LIST, /* of objects */
+    FEDN__FIELD_ANY
+};
+
+typedef struct fedn__kind_field {
+    const char *name;
+    int32_t type;
+    const struct fedn__kind_field *members; /* of an object, or of each in a list */
+} fedn__kind_field;
+
 typedef struct fedn__kind {
-    const char *entity;        /* "clients": REST path and collection */
-    const char *key;           /* "client_id" */
-    const char *const *fields; /* every field of the record, NULL at the end */
+    const char *entity;             /* "clients": REST path and collection */
+    const char *key;                /* "client_id" */
+    const fedn__kind_field *fields; /* every field of the record; a NULL name at the end */
 } fedn__kind;
 
 const fedn__kind *fedn__kind_get(int32_t kind);
 int32_t fedn__kind_find(const char *entity); /* -1: none */
+/* "round_config.rounds" among the fields of a kind; NULL: not known. */
+const fedn__kind_field *fedn__kind_field_find(const fedn__kind_field *fields, const char *name);
 
-enum { FEDN__OP_EQ, FEDN__OP_NE, FEDN__OP_GT, FEDN__OP_LT, FEDN__OP_GTE, FEDN__OP_LTE };
+enum {
+    FEDN__OP_EQ,
+    FEDN__OP_NE,
+    FEDN__OP_GT,
+    FEDN__OP_LT,
+    FEDN__OP_GTE,
+    FEDN__OP_LTE,
+    FEDN__OP_IN
+};
 
 typedef struct fedn__filter {
     const char *field; /* dotted: "round_config.session_id" */
     int32_t op;
-    const json_t *value; /* string, number, boolean or null (null: missing) */
+    const json_t *value; /* string, number, boolean or null (null: missing); IN: array of strings
+                            or of numbers and booleans, not empty */
 } fedn__filter;
 
 typedef struct fedn__query {

@@ -28,7 +28,9 @@ static fedn_status add_call(fedn__buffer *sql, const char *function, const char 
  * numbers, hence the questions about the type. */
 static fedn_status add_condition(fedn__buffer *sql, const fedn__filter *filter, uint32_t place)
 {
-    static const char *const operators[] = {"=", "IS NOT", ">", "<", ">=", "<="};
+    static const char *const operators[] = {"=", "IS NOT", ">", "<", ">=", "<=", "IN"};
+    int32_t among = filter->op == FEDN__OP_IN;
+    int32_t is_text = json_is_string(among ? json_array_get(filter->value, 0) : filter->value);
     const char *field = filter->field;
     const char *type = NULL;
     fedn_status rc = fedn__buffer_add_text(sql, " AND (");
@@ -42,8 +44,9 @@ static fedn_status add_condition(fedn__buffer *sql, const fedn__filter *filter, 
             return fedn__buffer_add_text(sql, " IS NULL)");
         return fedn__buffer_add_text(sql, filter->op == FEDN__OP_NE ? " IS NOT NULL)" : " AND 0)");
     }
-    rc = fedn__buffer_add_format(sql, " %s ?%u", operators[filter->op], (unsigned)place);
-    if (json_is_string(filter->value))
+    rc = fedn__buffer_add_format(sql, among ? " %s (SELECT value FROM json_each(?%u))" : " %s ?%u",
+                                 operators[filter->op], (unsigned)place);
+    if (is_text)
         type = filter->op == FEDN__OP_NE ? " IS NOT 'text'" : " = 'text'";
     else if (filter->op != FEDN__OP_EQ && filter->op != FEDN__OP_NE)
         type = " IN ('integer', 'real', 'true', 'false')";
@@ -84,6 +87,10 @@ static fedn_status write_sql(fedn__buffer *sql, const char *what, const fedn__qu
 
 static int bind_value(sqlite3_stmt *statement, uint32_t place, const json_t *value)
 {
+    if (json_is_array(value)) {
+        char *text = fedn__json_text(value);
+        return text ? sqlite3_bind_text(statement, (int)place, text, -1, fedn__free) : SQLITE_NOMEM;
+    }
     if (json_is_string(value))
         return sqlite3_bind_text(statement, (int)place, json_string_value(value), -1,
                                  SQLITE_STATIC);

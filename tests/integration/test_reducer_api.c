@@ -150,8 +150,8 @@ static void a_start_says_what_is_missing(void **state)
         const char *body;
         const char *words;
     } cases[] = {
-        {"{}", "session_id required"},
-        {"{\"session_id\": \"nobody\"}", "nobody not_found"},
+        {"{}", "Session_ID_is_required"},
+        {"{\"session_id\": \"nobody\"}", "Session_with_specified_ID_does_not_exist"},
         {"{\"session_id\": \"x\", \"round\": 3}", "round rounds"},
     };
     json_t *session = reducer_rig_send(rig, "POST", "api/v1/sessions/", NULL, "{}", 201);

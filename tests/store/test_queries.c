@@ -58,6 +58,11 @@ static void filters_compare_values_of_one_type_only(void **state)
         {"v", FEDN__OP_LTE, "'abc'", "c i"},
         {"v", FEDN__OP_GT, "null", ""},
         {"v", FEDN__OP_LTE, "null", ""},
+        {"v", FEDN__OP_IN, "[1, 1.5]", "a b f"},
+        {"v", FEDN__OP_IN, "[true]", "a f"},
+        {"v", FEDN__OP_IN, "['1', 'abc', '[1]']", "c i"},
+        {"v.a", FEDN__OP_IN, "[1]", "h"},
+        {"unknown", FEDN__OP_IN, "['x']", ""},
         {"v.a", FEDN__OP_EQ, "1", "h"},
         {"sender.role", FEDN__OP_EQ, "'WORKER'", "a"},
         {"sender.n", FEDN__OP_GTE, "1", "a b"},
@@ -217,7 +222,7 @@ static void queries_out_of_bounds_are_refused(void **state)
     query.filter_count = FEDN__LIMIT_FILTERS;
     assert_ok(fedn__store_list(b->store, FEDN__KIND_RUN, &query, NULL, NULL, &err), &err);
     query.filter_count = 1;
-    filters[0].op = FEDN__OP_LTE + 1;
+    filters[0].op = FEDN__OP_IN + 1;
     assert_fails(fedn__store_list(b->store, FEDN__KIND_RUN, &query, NULL, NULL, &err),
                  FEDN_ERR_INVALID, &err, "operator");
     filters[0] = (fedn__filter){"a", FEDN__OP_EQ, array};

@@ -129,6 +129,8 @@ static fedn_status add_patch(fedn__store *store, transaction *batch, const fedn_
     json_t *found = batch_find(batch, item->kind, item->id, &place);
     json_t *document = NULL;
 
+    if (place && !found)
+        return add_put(batch, item, err); /* it is being removed */
     if (found) {
         json_incref(found);
     } else {
@@ -170,7 +172,7 @@ static fedn_status add_offline(fedn__store *store, transaction *batch, const fed
 
     for (uint32_t k = 0; k < batch->count; k++) {
         json_t *document = batch->documents[k];
-        if (batch->changes[k].kind == FEDN__KIND_CLIENT &&
+        if (document && batch->changes[k].kind == FEDN__KIND_CLIENT &&
             fedn__text_equal(fedn__json_string(document, "status", ""), "online") &&
             (!item->id ||
              fedn__text_equal(fedn__json_string(document, "combiner", ""), item->id)) &&
@@ -234,6 +236,9 @@ static fedn_status add_ticket(fedn__store *store, transaction *batch, fedn__tick
     for (fedn__entry *item = ticket->first; rc == FEDN_OK && item; item = item->next) {
         if (item->op == FEDN__RECORD_PUT)
             rc = add_put(batch, item, err);
+        else if (item->op == FEDN__RECORD_REMOVE)
+            rc = batch_put(batch, item->kind, item->id, NULL) == FEDN_OK ? FEDN_OK
+                                                                         : fedn__error_nomem(err);
         else if (item->op == FEDN__RECORD_OFFLINE)
             rc = add_offline(store, batch, item, err);
         else

@@ -167,11 +167,11 @@ static json_t *known_fields(const fedn__kind *kind, const json_t *given)
 {
     json_t *record = json_object();
 
-    for (const char *const *field = kind->fields; record && *field; field++) {
-        json_t *value = json_object_get(given, *field);
-        if (!value || strcmp(*field, "committed_at") == 0 || strcmp(*field, "updated_at") == 0)
+    for (const fedn__kind_field *field = kind->fields; record && field->name; field++) {
+        json_t *value = json_object_get(given, field->name);
+        if (!value || field->type == FEDN__FIELD_DATE)
             continue;
-        if (json_object_set(record, *field, value) != 0) {
+        if (json_object_set(record, field->name, value) != 0) {
             json_decref(record);
             return NULL;
         }
@@ -179,8 +179,7 @@ static json_t *known_fields(const fedn__kind *kind, const json_t *given)
     return record;
 }
 
-/* Telemetry comes for ever: its records take turns in a fixed number of places. */
-static void telemetry_id(const json_t *record, char id[FEDN__LIMIT_NAME_BYTES + 1])
+void fedn__ledger_telemetry_id(const json_t *record, char id[FEDN__LIMIT_NAME_BYTES + 1])
 {
     const char *client = fedn__json_string(json_object_get(record, "sender"), "client_id", "");
     const char *key = fedn__json_string(record, "key", "");
@@ -199,7 +198,7 @@ static void record_id(int32_t kind, const json_t *given, const json_t *record,
     const char *own = fedn__json_string(given, "id", fedn__json_string(given, key, ""));
 
     if (kind == FEDN__KIND_TELEMETRY)
-        telemetry_id(record, id);
+        fedn__ledger_telemetry_id(record, id);
     else if (fedn__text_is_line(own, FEDN__LIMIT_NAME_BYTES))
         snprintf(id, FEDN__LIMIT_NAME_BYTES + 1, "%s", own);
     else

@@ -58,7 +58,7 @@ void fedn__ticket_add(fedn__ticket *ticket, int32_t op, int32_t kind, const char
 
     if (item)
         item->id = fedn__strdup(id);
-    if (!item || (id && !item->id) || (op != FEDN__RECORD_OFFLINE && !document)) {
+    if (!item || (id && !item->id) || (op < FEDN__RECORD_OFFLINE && !document)) {
         json_decref(document);
         if (item)
             fedn__free(item->id);

@@ -152,6 +152,7 @@ static fedn_status listen_all(fedn__reducer_service *service, fedn_error *err)
         .upload_dir = service->uploads,
         .max_upload_bytes =
             (uint64_t)fedn__config_integer(service->config, "reducer.max_model_bytes"),
+        .prefix = fedn__config_string(service->config, "reducer.url_prefix"),
         .log = service->log};
     fedn__method methods[FEDN__TIER_METHODS];
 

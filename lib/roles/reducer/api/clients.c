@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Assigning a combiner to a client that asks for one. */
+ * Clients: assigning a combiner to one that asks, forgetting one, what one needs to begin. */
 #include "roles/reducer/api/api.h"
 
 #include "core/clock.h"
@@ -86,8 +86,7 @@ static void assign(fedn__reducer_service *service, const fedn__http_request *req
     const char *peer = fedn__http_peer(request);
 
     if (remote && !has_active_package(service)) {
-        refuse(response, 203, "retry",
-               "No compute package found. Set a package with the REST API or try again.");
+        refuse(response, 203, "retry", "No compute package found. Set package in controller.");
         return;
     }
     if (remote && fedn__api_active_helper(service, helper, &err) != FEDN_OK)
@@ -127,4 +126,45 @@ void fedn__api_add_client(void *service, const fedn__http_request *request,
     else
         refuse(response, 400, "abort", err.message);
     json_decref(body);
+}
+
+/* One that is connected is recorded again with what its combiner says next of it. */
+void fedn__api_remove_client(void *service, const fedn__http_request *request,
+                             fedn__http_response *response)
+{
+    fedn__api_remove(service, FEDN__KIND_CLIENT, fedn__http_param(request, "id"), "Client deleted",
+                     response);
+}
+
+/* The host that this request was sent to: the one address of ours that is known to work. */
+static fedn_status own_host(const fedn__reducer_service *service, const fedn__http_request *request,
+                            char *host, uint64_t room, fedn_error *err)
+{
+    const char *asked = fedn__http_header(request, "Host");
+    const char *listen = fedn__config_string(service->config, "reducer.http_listen");
+    uint16_t port = 0;
+
+    if (asked && fedn__text_is_line(asked, FEDN__LIMIT_NAME_BYTES) &&
+        fedn__text_host_port(asked, host, room, &port, NULL) == FEDN_OK)
+        return FEDN_OK;
+    return fedn__text_host_port(listen, host, room, &port, err);
+}
+
+void fedn__api_client_config(void *user_data, const fedn__http_request *request,
+                             fedn__http_response *response)
+{
+    fedn__reducer_service *service = user_data;
+    char host[FEDN__LIMIT_NAME_BYTES + 1];
+    fedn_error err = {0};
+    fedn_status rc = own_host(service, request, host, sizeof host, &err);
+
+    if (rc != FEDN_OK) {
+        fedn__http_reply_error(response, rc, &err);
+        return;
+    }
+    fedn__http_reply_json(response, 200,
+                          json_pack("{s:s, s:s, s:i}", "network_id",
+                                    fedn__config_string(service->config, "reducer.network_id"),
+                                    "discover_host", host, "discover_port",
+                                    (int)fedn__http_server_port(service->http)));
 }

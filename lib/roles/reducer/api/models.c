@@ -148,46 +148,6 @@ void fedn__api_add_model(void *user_data, const fedn__http_request *request,
                                     "Model added successfully", "model_id", id));
 }
 
-/* Its name and whether it is pinned; what else the body says is ignored, as FEDn does. */
-static fedn_status change_of(const json_t *body, json_t **ret, fedn_error *err)
-{
-    const json_t *name = json_object_get(body, "name");
-    const json_t *pinned = json_object_get(body, "pinned");
-
-    *ret = NULL;
-    if (name && !fedn__text_is_line(json_string_value(name), FEDN__LIMIT_NAME_BYTES))
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "the model's name must be 1 to %d printable bytes",
-                           FEDN__LIMIT_NAME_BYTES);
-    if (pinned && !json_is_boolean(pinned))
-        return fedn__error(err, FEDN_ERR_INVALID, "pinned must be true or false");
-    *ret = json_object();
-    if ((name && json_object_set_new(*ret, "name", json_copy((json_t *)(uintptr_t)name)) != 0) ||
-        (pinned &&
-         json_object_set_new(*ret, "pinned", json_copy((json_t *)(uintptr_t)pinned)) != 0))
-        return fedn__error_nomem(err);
-    return *ret ? FEDN_OK : fedn__error_nomem(err);
-}
-
-/* The model must be there: a patch would make it otherwise. */
-static fedn_status patch_model(fedn__reducer_service *service, const char *id, const json_t *body,
-                               fedn_error *err)
-{
-    json_t *record = NULL;
-    json_t *change = NULL;
-    fedn_status rc = fedn__store_get(service->store, FEDN__KIND_MODEL, id, &record, err);
-
-    json_decref(record);
-    if (rc == FEDN_OK)
-        rc = change_of(body, &change, err);
-    if (rc == FEDN_OK && json_object_size(change) > 0) {
-        rc = fedn__service_write(service, FEDN__RECORD_PATCH, FEDN__KIND_MODEL, id, change, err);
-        change = NULL;
-    }
-    json_decref(change);
-    return rc;
-}
-
 static int32_t is_recorded(const fedn__reducer_service *service, const char *id)
 {
     json_t *record = NULL;
@@ -198,50 +158,37 @@ static int32_t is_recorded(const fedn__reducer_service *service, const char *id)
     return rc == FEDN_OK;
 }
 
-void fedn__api_patch_model(void *user_data, const fedn__http_request *request,
-                           fedn__http_response *response)
+fedn_status fedn__api_open_model(fedn__reducer_service *service, const char *given,
+                                 char ret_id[FEDN__UUID_TEXT], fedn__blob **ret, fedn_error *err)
 {
-    fedn__reducer_service *service = user_data;
-    const char *id = fedn__http_param(request, "id");
-    json_t *body = NULL;
-    json_t *record = NULL;
-    fedn_error err = {0};
-    fedn_status rc = fedn__http_body_json(request, &body, &err);
-
-    if (rc == FEDN_OK)
-        rc = patch_model(service, id, body, &err);
-    if (rc == FEDN_OK)
-        rc = fedn__store_get(service->store, FEDN__KIND_MODEL, id, &record, &err);
-    if (rc != FEDN_OK)
-        fedn__http_reply_error(response, rc, &err);
-    else
-        fedn__http_reply_json(response, 200, fedn__api_show(FEDN__KIND_MODEL, record));
-    json_decref(body);
-}
-
-void fedn__api_download_model(void *user_data, const fedn__http_request *request,
-                              fedn__http_response *response)
-{
-    fedn__reducer_service *service = user_data;
-    const char *given = fedn__http_param(request, "id");
-    char id[FEDN__UUID_TEXT];
     fedn__uuid uuid;
-    fedn__blob *blob = NULL;
-    fedn_error err = {0};
     fedn_status rc = FEDN_ERR_NOT_FOUND;
 
     if (fedn__uuid_parse(given, &uuid))
-        rc = fedn__blobs_get(service->blobs, &uuid, &blob, &err);
+        rc = fedn__blobs_get(service->blobs, &uuid, ret, err);
     if (rc == FEDN_ERR_NOT_FOUND && is_recorded(service, given))
-        fedn__error(&err, rc, "the file of model %.64s is not kept any more (reducer.keep_models)",
-                    given);
-    else if (rc == FEDN_ERR_NOT_FOUND)
-        fedn__error(&err, rc, "Entity with id: %.64s not found", given);
+        return fedn__error(
+            err, rc, "the file of model %.64s is not kept any more (reducer.keep_models)", given);
+    if (rc == FEDN_ERR_NOT_FOUND)
+        return fedn__error(err, rc, "Entity with id: %.64s not found", given);
+    if (rc == FEDN_OK)
+        fedn__uuid_format(&uuid, ret_id);
+    return rc;
+}
+
+void fedn__api_download_model(void *service, const fedn__http_request *request,
+                              fedn__http_response *response)
+{
+    char id[FEDN__UUID_TEXT];
+    fedn__blob *blob = NULL;
+    fedn_error err = {0};
+    fedn_status rc =
+        fedn__api_open_model(service, fedn__http_param(request, "id"), id, &blob, &err);
+
     if (rc != FEDN_OK) {
         fedn__http_reply_error(response, rc, &err);
         return;
     }
-    fedn__uuid_format(&uuid, id);
     fedn__http_reply_blob(response, blob, "application/octet-stream", id);
     fedn__blob_unref(blob);
 }

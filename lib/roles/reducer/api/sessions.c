@@ -1,73 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sessions: making one, starting it, changing or stopping it. */
-#include "roles/reducer/api/api.h"
+ * Sessions: making one, starting it. */
+#include "roles/reducer/api/session_change.h"
 
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "model/source.h"
+#include "roles/reducer/api/body.h"
 #include "roles/reducer/plan.h"
 #include <stdio.h>
 #include <string.h>
-
-/* A body's key that nobody knows is most often a known one, misspelt. */
-static fedn_status check_keys(const json_t *body, const char *const *known, fedn_error *err)
-{
-    const char *key = NULL;
-    json_t *value = NULL;
-
-    json_object_foreach((json_t *)(uintptr_t)body, key, value)
-    {
-        const char *best = known[0];
-        uint32_t least = UINT32_MAX;
-        for (const char *const *k = known; *k && least > 0; k++) {
-            uint32_t distance = fedn__text_distance(key, *k);
-            if (distance < least) {
-                least = distance;
-                best = *k;
-            }
-        }
-        if (least > 0)
-            return fedn__error(err, FEDN_ERR_INVALID, "unknown key \"%.64s\": did you mean \"%s\"?",
-                               key, best);
-    }
-    return FEDN_OK;
-}
-
-/* An optional text member; null counts as absent. */
-static fedn_status take_text(const json_t *body, const char *key, uint64_t limit, const char **ret,
-                             fedn_error *err)
-{
-    const json_t *value = json_object_get(body, key);
-
-    *ret = NULL;
-    if (!value || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
-        return FEDN_OK;
-    if (!json_is_string(value) || !fedn__text_is_line(json_string_value(value), limit))
-        return fedn__error(err, FEDN_ERR_INVALID, "%s must be text of 1 to %llu printable bytes",
-                           key, (unsigned long long)limit);
-    *ret = json_string_value(value);
-    return FEDN_OK;
-}
 
 /* ---- making ---- */
 
 static fedn_status make_session(fedn__reducer_service *service, const json_t *body, json_t **ret,
                                 fedn_error *err)
 {
-    static const char *const known[] = {"name",   "seed_model_id", "session_config", "session_id",
-                                        "status", "committed_at",  "updated_at",     NULL};
     char id[FEDN__UUID_TEXT];
     const char *name = NULL;
     const char *seed = NULL;
     json_t *config = NULL;
-    fedn_status rc = check_keys(body, known, err);
+    fedn_status rc = fedn__body_check_keys(body, fedn__session_keys, err);
 
     *ret = NULL;
     if (rc == FEDN_OK)
-        rc = take_text(body, "name", FEDN__LIMIT_NAME_BYTES, &name, err);
+        rc = fedn__body_text(body, "name", FEDN__LIMIT_NAME_BYTES, &name, err);
     if (rc == FEDN_OK)
-        rc = take_text(body, "seed_model_id", FEDN__LIMIT_ID_BYTES, &seed, err);
+        rc = fedn__body_text(body, "seed_model_id", FEDN__LIMIT_ID_BYTES, &seed, err);
     if (rc == FEDN_OK)
         rc = fedn__plan_check(json_object_get(body, "session_config"), &config, err);
     if (rc == FEDN_OK) {
@@ -81,19 +40,6 @@ static fedn_status make_session(fedn__reducer_service *service, const json_t *bo
                                  json_deep_copy(*ret), err);
     json_decref(config);
     return rc;
-}
-
-static void reply_session(fedn__reducer_service *service, fedn__http_response *response,
-                          int32_t status, const char *id)
-{
-    json_t *record = NULL;
-    fedn_error err = {0};
-    fedn_status rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &record, &err);
-
-    if (rc != FEDN_OK)
-        fedn__http_reply_error(response, rc, &err);
-    else
-        fedn__http_reply_json(response, status, fedn__api_show(FEDN__KIND_SESSION, record));
 }
 
 /* Mistakes of the caller are 400 in FEDn, whatever they are. */
@@ -118,7 +64,8 @@ void fedn__api_add_session(void *service, const fedn__http_request *request,
     if (rc != FEDN_OK)
         reply_mistake(response, rc, &err);
     else
-        reply_session(service, response, 201, fedn__json_string(record, "session_id", ""));
+        fedn__api_reply_session(service, response, 201,
+                                fedn__json_string(record, "session_id", ""));
     json_decref(record);
     json_decref(body);
 }
@@ -178,6 +125,15 @@ static fedn_status override(json_t *config, const json_t *body, fedn_error *err)
     return rc;
 }
 
+static fedn_status take_client_ids(const json_t *named, json_t **ret, fedn_error *err)
+{
+    if (!named || json_is_null(named))
+        return FEDN_OK;
+    if (!json_is_string(named))
+        return fedn__error(err, FEDN_ERR_INVALID, "client_ids must be a comma separated string");
+    return fedn__plan_client_ids(json_string_value(named), ret, err);
+}
+
 static fedn_status make_order(fedn__reducer_service *service, const json_t *body,
                               fedn__session_order *order, fedn_error *err)
 {
@@ -185,19 +141,21 @@ static fedn_status make_order(fedn__reducer_service *service, const json_t *body
                                         "model_name_prefix", "client_ids", NULL};
     const char *id = NULL;
     const char *prefix = NULL;
-    const char *client_ids = fedn__json_string(body, "client_ids", "");
-    fedn_status rc = check_keys(body, known, err);
+    const json_t *named = json_object_get(body, "client_ids");
+    fedn_status rc = fedn__body_check_keys(body, known, err);
 
     if (rc == FEDN_OK)
-        rc = take_text(body, "session_id", FEDN__LIMIT_ID_BYTES, &id, err);
+        rc = fedn__body_text(body, "session_id", FEDN__LIMIT_ID_BYTES, &id, err);
     if (rc == FEDN_OK && !id)
-        rc = fedn__error(err, FEDN_ERR_INVALID, "session_id is required");
+        rc = fedn__error(err, FEDN_ERR_INVALID, "Session ID is required");
     if (rc == FEDN_OK)
-        rc = take_text(body, "model_name_prefix", FEDN__LIMIT_ID_BYTES, &prefix, err);
+        rc = fedn__body_text(body, "model_name_prefix", FEDN__LIMIT_ID_BYTES, &prefix, err);
     if (rc == FEDN_OK)
         rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &order->record, err);
+    if (rc == FEDN_ERR_NOT_FOUND)
+        fedn__error(err, rc, "Session with specified ID does not exist");
     if (rc == FEDN_OK)
-        rc = fedn__plan_client_ids(client_ids, &order->client_ids, err);
+        rc = take_client_ids(named, &order->client_ids, err);
     if (rc == FEDN_OK && prefix && !(order->prefix = fedn__strdup(prefix)))
         rc = fedn__error_nomem(err);
     json_t *config = json_object_get(order->record, "session_config");
@@ -227,57 +185,5 @@ void fedn__api_start_session(void *service, const fedn__http_request *request,
     else
         fedn__http_reply_message(response, 200, "Session started");
     fedn__order_done(&order);
-    json_decref(body);
-}
-
-/* ---- changing ---- */
-
-/* The session must be there: a patch would make it otherwise. */
-static fedn_status patch(fedn__reducer_service *service, const char *id, const json_t *body,
-                         fedn_error *err)
-{
-    const char *name = NULL;
-    const char *status = NULL;
-    json_t *record = NULL;
-    json_t *change = json_object();
-    fedn_status rc = fedn__store_get(service->store, FEDN__KIND_SESSION, id, &record, err);
-
-    if (rc == FEDN_OK)
-        rc = take_text(body, "name", FEDN__LIMIT_NAME_BYTES, &name, err);
-    if (rc == FEDN_OK)
-        rc = take_text(body, "status", FEDN__LIMIT_ID_BYTES, &status, err);
-    if (rc == FEDN_OK && status && strcmp(status, "Terminated") != 0)
-        rc = fedn__error(err, FEDN_ERR_INVALID,
-                         "status \"%.64s\" cannot be set: only \"Terminated\", which stops the "
-                         "session",
-                         status);
-    if (rc == FEDN_OK && status && fedn__service_end(service, id) == FEDN_ERR_NOT_FOUND)
-        json_object_set_new(change, "status", json_string(status)); /* it does not run */
-    if (rc == FEDN_OK && name)
-        json_object_set_new(change, "name", json_string(name));
-    /* written even when empty: behind it, what the end of the session wrote is there to be read */
-    if (rc == FEDN_OK) {
-        rc = fedn__service_write(service, FEDN__RECORD_PATCH, FEDN__KIND_SESSION, id, change, err);
-        change = NULL;
-    }
-    json_decref(change);
-    json_decref(record);
-    return rc;
-}
-
-void fedn__api_patch_session(void *service, const fedn__http_request *request,
-                             fedn__http_response *response)
-{
-    const char *id = fedn__http_param(request, "id");
-    json_t *body = NULL;
-    fedn_error err = {0};
-    fedn_status rc = fedn__http_body_json(request, &body, &err);
-
-    if (rc == FEDN_OK)
-        rc = patch(service, id, body, &err);
-    if (rc != FEDN_OK)
-        fedn__http_reply_error(response, rc, &err);
-    else
-        reply_session(service, response, 200, id);
     json_decref(body);
 }
