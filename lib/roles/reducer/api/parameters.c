@@ -49,6 +49,10 @@ static void number_text(fedn_dtype dtype, const uint8_t *block, uint64_t index, 
         return;
     }
     double value = fedn__kernel_value(dtype, block, index);
+    if (dtype == FEDN_DTYPE_BOOL) {
+        snprintf(to, NUMBER_TEXT, value != 0 ? "true" : "false");
+        return;
+    }
     if (!isfinite(value)) {
         snprintf(to, NUMBER_TEXT, "null");
         return;
@@ -57,6 +61,8 @@ static void number_text(fedn_dtype dtype, const uint8_t *block, uint64_t index, 
     char *comma = strchr(to, ','); /* of a locale */
     if (comma)
         *comma = '.';
+    if (strstr(fedn__dtype_row_of(dtype)->name, "float") && !to[strspn(to, "-0123456789")])
+        strcat(to, ".0"); /* a list of whole numbers stays one of floats */
 }
 
 /* How many lists begin (or, asked of the next element, end) at this element. */
