@@ -78,7 +78,7 @@ static const fedn__kind kinds[FEDN__KIND_COUNT] = {
     [FEDN__KIND_PACKAGE] = {"packages", "package_id",
                             FIELDS({"package_id"}, {"name"}, {"description"}, {"file_name"},
                                    {"storage_file_name"}, {"helper"},
-                                   {"active", FEDN__FIELD_SWITCH}, STAMPED)},
+                                   {"active", FEDN__FIELD_SWITCH}, {"checksum"}, STAMPED)},
     [FEDN__KIND_SESSION] = {"sessions", "session_id",
                             FIELDS({"session_id"}, {"name"}, {"status"}, {"seed_model_id"},
                                    {"session_config", FEDN__FIELD_OBJECT, settings}, STAMPED)},

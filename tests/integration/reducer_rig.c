@@ -194,9 +194,9 @@ json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type,
     return wait.found;
 }
 
-json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted)
+json_t *reducer_rig_upload(reducer_rig *rig, const char *to, const char *path,
+                           const char *const *fields, int32_t wanted)
 {
-    const char *const fields[] = {"name", "seed", "helper", "numpyhelper", NULL};
     char url[512];
     fedn__http_client *client = NULL;
     fedn__http_call call = {.method = "POST", .url = url, .timeout_ms = 20000, .max_bytes = 65536};
@@ -204,7 +204,7 @@ json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted
     char *text = NULL;
     fedn_error err;
 
-    url_of(rig, "api/v1/models/", url);
+    url_of(rig, to, url);
     assert_ok(fedn__http_client_new(&client, &err), &err);
     assert_ok(fedn__http_send_file(client, &call, path, fields, NULL, NULL, &status, &text, &err),
               &err);
@@ -214,6 +214,13 @@ json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted
     json_t *answer = json_loads(text, 0, NULL);
     fedn__free(text);
     return answer;
+}
+
+json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted)
+{
+    static const char *const fields[] = {"name", "seed", "helper", "numpyhelper", NULL};
+
+    return reducer_rig_upload(rig, "api/v1/models/", path, fields, wanted);
 }
 
 char *reducer_rig_push(reducer_rig *rig, float value)

@@ -34,7 +34,11 @@ char *reducer_rig_text(reducer_rig *rig, const char *path, int32_t status);
 /* Follows events?<query> until one has this type and, at a dotted name, this text; it. */
 json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type, const char *member,
                           const char *text);
-/* Pushes a file; its answer, which must have this status. */
+/* Uploads a file and form fields (names and values, NULL at the end); the answer, which must have
+ * this status. */
+json_t *reducer_rig_upload(reducer_rig *rig, const char *to, const char *path,
+                           const char *const *fields, int32_t wanted);
+/* Pushes a model's file; its answer, which must have this status. */
 json_t *reducer_rig_push_file(reducer_rig *rig, const char *path, int32_t wanted);
 /* Pushes a model of four float32 with this value; its id. */
 char *reducer_rig_push(reducer_rig *rig, float value);

@@ -228,6 +228,52 @@ static fedn_status remove_namesakes(fedn__store *store, transaction *batch, cons
     return rc;
 }
 
+/* What the batch holds of the record comes before what the store does. */
+static fedn_status deactivate(transaction *batch, int32_t kind, const char *id, json_t *stored)
+{
+    uint32_t place = 0;
+    json_t *newer = batch_find(batch, kind, id, &place);
+
+    if (place && !newer)
+        return FEDN_OK;
+    json_t *document = json_copy(newer ? newer : stored);
+    if (!document || json_object_set_new(document, "active", json_false()) != 0 ||
+        stamp(document) != FEDN_OK) {
+        json_decref(document);
+        return FEDN_ERR_NOMEM;
+    }
+    return batch_put(batch, kind, id, document);
+}
+
+/* Of a kind, one is active: this one. One that the batch itself made active is among the others. */
+static fedn_status deactivate_others(fedn__store *store, transaction *batch,
+                                     const fedn__entry *item, fedn_error *err)
+{
+    json_t *yes = json_true();
+    fedn__filter filter = {"active", FEDN__OP_EQ, yes};
+    fedn__query query = {.filters = &filter, .filter_count = 1};
+    const char *key = fedn__kind_get(item->kind)->key;
+    json_t *found = NULL;
+    json_t *other = NULL;
+    size_t i = 0;
+    fedn_status rc = fedn__store_list(store, item->kind, &query, &found, NULL, err);
+
+    json_array_foreach(found, i, other)
+    {
+        const char *id = fedn__json_string(other, key, "");
+        if (rc == FEDN_OK && strcmp(id, item->id) != 0 &&
+            deactivate(batch, item->kind, id, other) != FEDN_OK)
+            rc = fedn__error_nomem(err);
+    }
+    for (uint32_t k = 0; rc == FEDN_OK && k < batch->count; k++)
+        if (batch->changes[k].kind == item->kind && strcmp(batch->ids[k], item->id) != 0 &&
+            json_is_true(json_object_get(batch->documents[k], "active")) &&
+            deactivate(batch, item->kind, batch->ids[k], NULL) != FEDN_OK)
+            rc = fedn__error_nomem(err);
+    json_decref(found);
+    return rc;
+}
+
 static fedn_status add_ticket(fedn__store *store, transaction *batch, fedn__ticket *ticket,
                               fedn_error *err)
 {
@@ -245,6 +291,8 @@ static fedn_status add_ticket(fedn__store *store, transaction *batch, fedn__tick
             rc = add_patch(store, batch, item, err);
         if (rc == FEDN_OK && item->op == FEDN__RECORD_RENAME)
             rc = remove_namesakes(store, batch, item, err);
+        if (rc == FEDN_OK && item->op == FEDN__RECORD_ACTIVATE)
+            rc = deactivate_others(store, batch, item, err);
     }
     return rc;
 }

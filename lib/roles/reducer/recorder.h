@@ -13,11 +13,12 @@ typedef struct fedn__ticket fedn__ticket; /* changes that are applied together *
 
 enum {
     FEDN__RECORD_PUT,
-    FEDN__RECORD_PATCH,   /* members are set in what is there, or make a new record */
-    FEDN__RECORD_LEAVE,   /* the same, unless the record says another "combiner" */
-    FEDN__RECORD_RENAME,  /* the same; others of the kind with the same "name" are removed */
-    FEDN__RECORD_OFFLINE, /* every online client of the combiner named `id` (NULL: of all) */
-    FEDN__RECORD_REMOVE   /* without a document; of an absent record: nothing */
+    FEDN__RECORD_PATCH,    /* members are set in what is there, or make a new record */
+    FEDN__RECORD_LEAVE,    /* the same, unless the record says another "combiner" */
+    FEDN__RECORD_RENAME,   /* the same; others of the kind with the same "name" are removed */
+    FEDN__RECORD_ACTIVATE, /* the same, as the one of its kind that is "active" */
+    FEDN__RECORD_OFFLINE,  /* every online client of the combiner named `id` (NULL: of all) */
+    FEDN__RECORD_REMOVE    /* without a document; of an absent record: nothing */
 };
 
 /* On the loop; `err` is valid during the call. The ticket is gone after it. */

@@ -56,9 +56,10 @@ static fedn_status open_stores(fedn__reducer_service *service, fedn_error *err)
     const char *url = fedn__config_string(service->config, "reducer.store");
     char *own = *url ? NULL : fedn__strf("sqlite:%s/store.db", service->state_dir);
     char *models = fedn__fs_join(service->state_dir, "models");
+    char *packages = fedn__fs_join(service->state_dir, "packages");
     fedn_status rc = FEDN_ERR_NOMEM;
 
-    if (!models || (!*url && !own)) {
+    if (!models || !packages || (!*url && !own)) {
         fedn__error_nomem(err);
         goto out;
     }
@@ -68,11 +69,14 @@ static fedn_status open_stores(fedn__reducer_service *service, fedn_error *err)
     else
         rc = fedn__blobs_open(models, &service->blobs, err);
     if (rc == FEDN_OK)
+        rc = fedn__blobs_open(packages, &service->packages, err);
+    if (rc == FEDN_OK)
         fedn__blobs_set_limit(service->blobs, (uint64_t)fedn__config_integer(
                                                   service->config, "reducer.max_store_bytes"));
 out:
     fedn__free(own);
     fedn__free(models);
+    fedn__free(packages);
     return rc;
 }
 
@@ -239,6 +243,7 @@ void fedn__service_stop(fedn__reducer_service *service)
     fedn__reducer_engine_free(service->engine);
     fedn__events_free(service->events);
     fedn__blobs_close(service->blobs);
+    fedn__blobs_close(service->packages);
     fedn__store_close(service->store);
     if (service->lock_fd >= 0)
         close(service->lock_fd);

@@ -25,7 +25,8 @@ typedef struct fedn__reducer_service {
     int lock_fd;
     int64_t began_us;
     fedn__store *store;
-    fedn__blobs *blobs;
+    fedn__blobs *blobs;    /* models */
+    fedn__blobs *packages; /* compute packages */
     fedn__events *events;
     fedn__pool *pool;
     fedn__loop *loop;

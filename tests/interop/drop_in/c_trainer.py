@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program of a client made with fednctl: adds a number to every parameter.
+"""The program of a client made with fednctl, and of a compute package: adds a number to every parameter.
 
 usage: c_trainer.py train NUM_EXAMPLES STEP IN OUT | validate IN OUT | predict IN OUT
+       c_trainer.py build NUM_EXAMPLES STEP _ OUT | startup OUT
+KEEP names a directory for what was sent, FEDN_TASK_ROUND_ID or else a count the round.
 """
 import json
 import os
@@ -15,14 +17,30 @@ def read(path):
         return [file[str(i)] for i in range(len(file.files))]
 
 
-*_, given, out = sys.argv
-if sys.argv[1] == "train":
-    trained = [(array + float(sys.argv[3])).astype(array.dtype) for array in read(given)]
-    for path in (out, os.path.join(os.environ["KEEP"], f"update-{os.environ['FEDN_TASK_ROUND_ID']}.npz")):
-        with open(path, "wb") as file:
-            np.savez(file, **{str(i): array for i, array in enumerate(trained)})
+def write(path, tensors):
+    with open(path, "wb") as file:
+        np.savez(file, **{str(i): array for i, array in enumerate(tensors)})
+
+
+def keep(tensors):
+    if "KEEP" in os.environ:
+        made = len([name for name in os.listdir(os.environ["KEEP"]) if name.startswith("update-")])
+        round_id = os.environ.get("FEDN_TASK_ROUND_ID", f"{made + 1}")
+        write(os.path.join(os.environ["KEEP"], f"update-{round_id}.npz"), tensors)
+
+
+entry, out = sys.argv[1], sys.argv[-1]
+if entry == "startup":
+    answer = {"cwd": os.getcwd()}
+elif entry == "build":
+    write(out, [np.arange(12, dtype=np.float32).reshape(3, 4), np.array([1.5, -2.5]), np.array(0.25, dtype=np.float32)])
+    answer, out = {}, out + "-metadata"
+elif entry == "train":
+    trained = [(array + float(sys.argv[3])).astype(array.dtype) for array in read(sys.argv[-2])]
+    write(out, trained)
+    keep(trained)
     answer, out = {"num_examples": int(sys.argv[2]), "loss": 0.0}, out + "-metadata"
 else:
-    answer = {"first": float(read(given)[0].flat[0])}
+    answer = {"first": float(read(sys.argv[-2])[0].flat[0])}
 with open(out, "w", encoding="utf-8") as file:
     json.dump(answer, file)

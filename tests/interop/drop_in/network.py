@@ -60,6 +60,7 @@ class Network:
         self.fednctl = os.path.abspath(fednctl)
         self.directory = tempfile.mkdtemp(prefix="fedn-drop-in-")
         self.programs = []
+        self.seen = 0           # the number of the last event
         self.reducer = self._role("reducer", "reducer", ["--listen", f"{HOST}:0", "--http-listen", f"{HOST}:0"])
         ports = self._start("reducer", self.reducer, lambda p: [
             "--listen", f"{HOST}:{p['port']}", "--http-listen", f"{HOST}:{p['http_port']}"])
@@ -92,16 +93,25 @@ class Network:
         program.start()
         return program
 
-    def events(self, query=""):
+    def events(self, **query):
         """What happens, as it happens; the test ends when what it looks for has not happened in a minute and a half."""
         deadline = time.monotonic() + 90
-        with requests.get(f"{self.url}/api/v1/events{query}", stream=True, timeout=60) as reply:
+        with self.get("/api/v1/events", params=query, stream=True) as reply:
             reply.raise_for_status()
             for line in reply.iter_lines(chunk_size=1):
                 if time.monotonic() > deadline:
                     raise TimeoutError("the event that the test waits for does not come")
                 if line:
-                    yield json.loads(line)
+                    event = json.loads(line)
+                    self.seen = event["seq"]
+                    yield event
+
+    def await_events(self, kind, count):
+        """So many of a kind, from what was seen last on."""
+        for event in self.events(after=self.seen):
+            count -= event["type"] == kind
+            if count == 0:
+                return
 
     def await_clients(self, count, at_most=False):
         """Until so many clients are online."""
@@ -115,14 +125,17 @@ class Network:
 
     def await_session(self, session_id, on_event=lambda event: None):
         """Its last status."""
-        for event in self.events(f"?session_id={session_id}"):
+        for event in self.events(session_id=session_id, after=self.seen):
             on_event(event)
             if event["type"] == "session" and event["status"] in ("Finished", "Failed", "Terminated"):
                 return event["status"]
         raise RuntimeError("the events ended before the session did")
 
     def get(self, path, **arguments):
-        return requests.get(self.url + path, timeout=30, **arguments)
+        return requests.get(self.url + path, timeout=60, **arguments)
+
+    def post(self, path, **arguments):
+        return requests.post(self.url + path, timeout=60, **arguments)
 
     def __enter__(self):
         return self

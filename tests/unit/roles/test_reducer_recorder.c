@@ -183,6 +183,44 @@ static void a_name_belongs_to_the_newest_combiner_alone(void **state)
     assert_member(f, FEDN__KIND_COMBINER, "id-2", "name", "edge");
 }
 
+static void assert_active(const fixture *f, const char *wanted)
+{
+    json_t *found = NULL;
+    json_t *record = NULL;
+    size_t i = 0;
+    fedn_error err;
+
+    assert_ok(fedn__store_list(f->store, FEDN__KIND_PACKAGE, NULL, &found, NULL, &err), &err);
+    json_array_foreach(found, i, record)
+    {
+        const char *id = json_string_value(json_object_get(record, "package_id"));
+        assert_int_equal(json_is_true(json_object_get(record, "active")), strcmp(id, wanted) == 0);
+    }
+    assert_int_equal(json_array_size(found), 3);
+    json_decref(found);
+}
+
+/* Whether the others are stored, or come in the same transaction. */
+static void one_of_a_kind_is_active(void **state)
+{
+    fixture *f = *state;
+    turn t = {.f = f};
+    static const char *const ids[] = {"one", "two", "three"};
+
+    /* the first is being written while the others come together */
+    fedn__ticket_add(ticket(&t), FEDN__RECORD_PUT, FEDN__KIND_STATUS, "0", json_object());
+    for (int i = 0; i < 3; i++)
+        fedn__ticket_add(ticket(&t), FEDN__RECORD_ACTIVATE, FEDN__KIND_PACKAGE, ids[i],
+                         json_pack("{s:s, s:b}", "package_id", ids[i], "active", 1));
+    submit(&t);
+    assert_active(f, "three");
+    t.count = 0;
+    fedn__ticket_add(ticket(&t), FEDN__RECORD_ACTIVATE, FEDN__KIND_PACKAGE, "one",
+                     json_pack("{s:b}", "active", 1));
+    submit(&t);
+    assert_active(f, "one");
+}
+
 static void a_bad_ticket_fails_alone_and_as_a_whole(void **state)
 {
     fixture *f = *state;
@@ -220,6 +258,7 @@ int main(void)
         RECORDER_TEST(a_client_that_moved_is_not_set_offline_by_its_old_combiner),
         RECORDER_TEST(a_lost_combiner_takes_its_own_clients_offline),
         RECORDER_TEST(a_name_belongs_to_the_newest_combiner_alone),
+        RECORDER_TEST(one_of_a_kind_is_active),
         RECORDER_TEST(a_bad_ticket_fails_alone_and_as_a_whole),
     };
     return cmocka_run_group_tests(tests, test_count_setup, test_count_teardown);

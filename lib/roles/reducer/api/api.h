@@ -45,12 +45,20 @@ fedn__api_handler fedn__api_add_session, fedn__api_start_session, fedn__api_patc
     fedn__api_put_session;
 /* predictions.c */
 fedn__api_handler fedn__api_start_prediction;
+/* packages.c */
+fedn__api_handler fedn__api_add_package, fedn__api_get_active_package, fedn__api_set_active_package,
+    fedn__api_remove_active_package, fedn__api_download_package, fedn__api_package_checksum;
+/* FEDN_ERR_NOT_FOUND: none is. Caller json_decref()s. */
+fedn_status fedn__api_active_package(const fedn__reducer_service *service, json_t **ret,
+                                     fedn_error *err);
 /* helpers.c */
 fedn__api_handler fedn__api_get_helper, fedn__api_set_helper;
 /* The active helper's name into `ret`; FEDN_ERR_NOT_FOUND: none was set. */
 enum { FEDN__HELPER_TEXT = 64 };
 fedn_status fedn__api_active_helper(const fedn__reducer_service *service,
                                     char ret[FEDN__HELPER_TEXT], fedn_error *err);
+/* FEDN_ERR_INVALID lists FEDN's names. */
+fedn_status fedn__api_check_helper(const char *name, fedn_error *err);
 fedn_status fedn__api_store_helper(const fedn__reducer_service *service, const char *name,
                                    fedn_error *err);
 /* status.c */

@@ -48,19 +48,6 @@ static fedn_status read_applicant(const json_t *body, applicant *ret, fedn_error
     return FEDN_OK;
 }
 
-static int32_t has_active_package(fedn__reducer_service *service)
-{
-    json_t *yes = json_true();
-    fedn__filter filter = {"active", FEDN__OP_EQ, yes};
-    fedn__query query = {.filters = &filter, .filter_count = 1, .limit = 1};
-    uint64_t count = 0;
-    fedn_error err;
-
-    return fedn__store_list(service->store, FEDN__KIND_PACKAGE, &query, NULL, &count, &err) ==
-               FEDN_OK &&
-           count > 0;
-}
-
 static fedn_status record_client(fedn__reducer_service *service, const applicant *client,
                                  const fedn__assignment *to, const char *ip, fedn_error *err)
 {
@@ -76,21 +63,32 @@ static fedn_status record_client(fedn__reducer_service *service, const applicant
         err);
 }
 
+/* The model format of the active package, else the active helper; 0: there is no package. */
+static int32_t find_helper(const fedn__reducer_service *service, char ret[FEDN__HELPER_TEXT])
+{
+    json_t *package = NULL;
+
+    if (fedn__api_active_package(service, &package, NULL) != FEDN_OK)
+        return 0;
+    snprintf(ret, FEDN__HELPER_TEXT, "%s", fedn__json_string(package, "helper", ""));
+    if (!*ret && fedn__api_active_helper(service, ret, NULL) != FEDN_OK)
+        *ret = 0;
+    json_decref(package);
+    return 1;
+}
+
 static void assign(fedn__reducer_service *service, const fedn__http_request *request,
                    const applicant *client, fedn__http_response *response)
 {
-    int32_t remote = strcmp(client->package, "remote") == 0;
     char helper[FEDN__HELPER_TEXT] = "";
     fedn__assignment to = {0};
     fedn_error err = {0};
     const char *peer = fedn__http_peer(request);
 
-    if (remote && !has_active_package(service)) {
+    if (strcmp(client->package, "remote") == 0 && !find_helper(service, helper)) {
         refuse(response, 203, "retry", "No compute package found. Set package in controller.");
         return;
     }
-    if (remote && fedn__api_active_helper(service, helper, &err) != FEDN_OK)
-        helper[0] = 0;
     fedn_status rc = fedn__service_assign(service, client->preferred, &to, &err);
     if (rc == FEDN_ERR_UNAVAILABLE) {
         refuse(response, 400, "retry", err.message);
@@ -162,9 +160,15 @@ void fedn__api_client_config(void *user_data, const fedn__http_request *request,
         fedn__http_reply_error(response, rc, &err);
         return;
     }
+    json_t *package = NULL;
+    const char *wanted = fedn__http_query(request, "checksum");
+    if (!fedn__text_equal(wanted, "false"))
+        fedn__api_active_package(service, &package, NULL);
     fedn__http_reply_json(response, 200,
-                          json_pack("{s:s, s:s, s:i}", "network_id",
+                          json_pack("{s:s, s:s, s:i, s:s*}", "network_id",
                                     fedn__config_string(service->config, "reducer.network_id"),
                                     "discover_host", host, "discover_port",
-                                    (int)fedn__http_server_port(service->http)));
+                                    (int)fedn__http_server_port(service->http), "checksum",
+                                    json_string_value(json_object_get(package, "checksum"))));
+    json_decref(package);
 }

@@ -38,16 +38,23 @@ fedn_status fedn__api_active_helper(const fedn__reducer_service *service,
     return rc;
 }
 
+fedn_status fedn__api_check_helper(const char *name, fedn_error *err)
+{
+    return is_helper(name)
+               ? FEDN_OK
+               : fedn__error(err, FEDN_ERR_INVALID,
+                             "helper \"%.64s\" is not numpyhelper, binaryhelper or androidhelper",
+                             name);
+}
+
 fedn_status fedn__api_store_helper(const fedn__reducer_service *service, const char *name,
                                    fedn_error *err)
 {
     char *path = NULL;
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = fedn__api_check_helper(name, err);
 
-    if (!is_helper(name))
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "helper \"%.64s\" is not numpyhelper, binaryhelper or androidhelper",
-                           name);
+    if (rc != FEDN_OK)
+        return rc;
     path = fedn__fs_join(service->state_dir, "helper");
     rc = path ? fedn__fs_write_file(path, name, strlen(name), 1, err) : fedn__error_nomem(err);
     fedn__free(path);
