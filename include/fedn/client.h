@@ -61,6 +61,43 @@ FEDN_API fedn_status fedn_client_run(fedn_client *client, fedn_error *err);
 FEDN_API fedn_status fedn_client_poll(fedn_client *client, int64_t timeout_ms, fedn_error *err);
 
 /**
+ * Tell the network a number by name, outside of any task: it becomes a metric of this client. With
+ * fedn_task_log_metric() it is one of the task.
+ *
+ * Notes of this and the next two are stamped with the present time, wait for a combiner, also
+ * before the start, and are sent again after a lost connection; those that still wait when the
+ * client ends are lost.
+ *
+ * @param name   1 to 255 bytes of UTF-8
+ * @param value  must be finite; sent as a 32-bit number
+ * @return FEDN_OK taken; FEDN_ERR_INVALID; FEDN_ERR_LIMIT 4096 wait already; FEDN_ERR_NOMEM
+ * Thread: any, also in callbacks.   Blocks: no.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_client_log_metric(fedn_client *client, const char *name, double value,
+                                            fedn_error *err);
+
+/**
+ * Tell the network a fact about this client: a site, a kind of device. The latest value of a name
+ * counts.
+ *
+ * @param value  up to 4096 bytes of UTF-8
+ * @return as fedn_client_log_metric()
+ * Thread: any, also in callbacks.   Blocks: no.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_client_log_attribute(fedn_client *client, const char *name,
+                                               const char *value, fedn_error *err);
+
+/**
+ * Tell the network a measurement that soon is worth nothing, as a temperature: kept for minutes.
+ * The use of processor and memory is told without it, every client.telemetry_ms.
+ *
+ * @return as fedn_client_log_metric()
+ * Thread: any, also in callbacks.   Blocks: no.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_client_log_telemetry(fedn_client *client, const char *name, double value,
+                                               fedn_error *err);
+
+/**
  * Ask the client to stop: a running callback sees fedn_task_is_cancelled(), run returns. Does not
  * wait; idempotent; allowed in callbacks and in signal-handling threads (not in handlers).
  *

@@ -82,6 +82,20 @@ FEDN_API fedn_status fedn_task_set_num_examples(fedn_task *task, double num_exam
 FEDN_API fedn_status fedn_task_set_metric(fedn_task *task, const char *name, double value,
                                           fedn_error *err);
 
+/**
+ * A number by name, sent while the callback goes on: a loss of every epoch. It becomes a metric of
+ * the task's model, session and round, and is neither part of the result nor of the update.
+ *
+ * @param name   1 to 255 bytes of UTF-8
+ * @param value  must be finite; sent as a 32-bit number
+ * @param step   the caller's own count: epoch, batch
+ * @return FEDN_OK taken, sent as fedn_client_log_metric() says; FEDN_ERR_INVALID; FEDN_ERR_LIMIT
+ *         4096 wait for a combiner already; FEDN_ERR_NOMEM
+ * Thread: callback.   Blocks: no.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_task_log_metric(fedn_task *task, const char *name, double value,
+                                          uint32_t step, fedn_error *err);
+
 /** The answer of a prediction (or of a validation, in place of metrics) as JSON text.
  * Thread: callback. Since: 0.1 */
 FEDN_API fedn_status fedn_task_set_data(fedn_task *task, const char *json, fedn_error *err);

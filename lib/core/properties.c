@@ -58,6 +58,7 @@ const fedn__property fedn__properties[] = {
     MILLIS("client.reconnect_min_ms", 10, 3600000, "500", "first pause after a lost connection"),
     MILLIS("client.reconnect_max_ms", 10, 86400000, "30000", "longest pause after repeated losses"),
     MILLIS("client.keep_after_ms", 0, 86400000, "0", "updates that took as long to train are kept in client.state_dir until delivered"),
+    MILLIS("client.telemetry_ms", 0, 86400000, "60000", "pause between reports of the machine's processor and memory use; 0: none"),
     BYTES("client.max_model_bytes", 1, EXABYTE, "16G", "largest model that is downloaded"),
 
     NAME("combiner.name", "combiner", "name, unique in the network: letters, digits, _ and -"),

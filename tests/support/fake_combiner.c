@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { METHODS = 7, WAIT_S = 20, HELD = 64 };
+enum { METHODS = 9, WAIT_S = 20, HELD = 64 };
 
 typedef struct method {
     fake_combiner *fake;
@@ -46,20 +46,21 @@ struct fake_combiner {
     uint32_t inline_bytes;
 };
 
+#define OF(message) &fedn__##message##__descriptor
 static const struct {
     const char *name;
     const char *path;
     const ProtobufCMessageDescriptor *request;
 } known[METHODS] = {
-    {"TaskStream", "/fedn.Combiner/TaskStream", &fedn__client_available_message__descriptor},
-    {"SendModelUpdate", "/fedn.Combiner/SendModelUpdate", &fedn__model_update__descriptor},
-    {"SendModelValidation", "/fedn.Combiner/SendModelValidation",
-     &fedn__model_validation__descriptor},
-    {"SendModelPrediction", "/fedn.Combiner/SendModelPrediction",
-     &fedn__model_prediction__descriptor},
-    {"SendModelMetric", "/fedn.Combiner/SendModelMetric", &fedn__model_metric__descriptor},
-    {"SendStatus", "/fedn.Connector/SendStatus", &fedn__status__descriptor},
-    {"SendHeartbeat", "/fedn.Connector/SendHeartbeat", &fedn__heartbeat__descriptor},
+    {"TaskStream", "/fedn.Combiner/TaskStream", OF(client_available_message)},
+    {"SendModelUpdate", "/fedn.Combiner/SendModelUpdate", OF(model_update)},
+    {"SendModelValidation", "/fedn.Combiner/SendModelValidation", OF(model_validation)},
+    {"SendModelPrediction", "/fedn.Combiner/SendModelPrediction", OF(model_prediction)},
+    {"SendModelMetric", "/fedn.Combiner/SendModelMetric", OF(model_metric)},
+    {"SendAttributeMessage", "/fedn.Combiner/SendAttributeMessage", OF(attribute_message)},
+    {"SendTelemetryMessage", "/fedn.Combiner/SendTelemetryMessage", OF(telemetry_message)},
+    {"SendStatus", "/fedn.Connector/SendStatus", OF(status)},
+    {"SendHeartbeat", "/fedn.Connector/SendHeartbeat", OF(heartbeat)},
 };
 
 static json_t *as_json(const ProtobufCMessage *message);

@@ -45,6 +45,7 @@ static void read_options(fedn_client *client)
     options->reconnect_min_ms = fedn__config_integer(config, "client.reconnect_min_ms");
     options->keep_after_ms = fedn__config_integer(config, "client.keep_after_ms");
     options->reconnect_max_ms = fedn__config_integer(config, "client.reconnect_max_ms");
+    options->telemetry_ms = fedn__config_integer(config, "client.telemetry_ms");
     options->max_model_bytes = (uint64_t)fedn__config_integer(config, "client.max_model_bytes");
     options->log.level = fedn__log_level(fedn__config_string(config, "log.level"));
 }
@@ -128,6 +129,36 @@ fedn_status fedn_client_set_log(fedn_client *client, fedn_log_fn fn, void *user_
     client->options.log.fn = fn;
     client->options.log.user_data = user_data;
     return FEDN_OK;
+}
+
+static fedn_status note(fedn_client *client, const fedn__note *what, fedn_error *err)
+{
+    return client ? fedn__client_service_note(client->service, what, err)
+                  : fedn__error(err, FEDN_ERR_INVALID, "client must not be NULL");
+}
+
+fedn_status fedn_client_log_metric(fedn_client *client, const char *name, double value,
+                                   fedn_error *err)
+{
+    const fedn__note what = {.kind = FEDN__NOTE_METRIC, .name = name, .value = value};
+
+    return note(client, &what, err);
+}
+
+fedn_status fedn_client_log_attribute(fedn_client *client, const char *name, const char *value,
+                                      fedn_error *err)
+{
+    const fedn__note what = {.kind = FEDN__NOTE_ATTRIBUTE, .name = name, .text = value};
+
+    return note(client, &what, err);
+}
+
+fedn_status fedn_client_log_telemetry(fedn_client *client, const char *name, double value,
+                                      fedn_error *err)
+{
+    const fedn__note what = {.kind = FEDN__NOTE_TELEMETRY, .name = name, .value = value};
+
+    return note(client, &what, err);
 }
 
 static fedn_status work(fedn_client *client, int64_t deadline_ns)

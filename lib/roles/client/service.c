@@ -58,6 +58,7 @@ fedn_status fedn__client_judge(int32_t rpc, const char *details, const char *wha
 static void on_finished(fedn__client_service *service, const fedn__client_action *action)
 {
     atomic_store(&service->stopping, 1);
+    fedn__client_close_notes(service);
     fedn__http_client_cancel(service->http);
     fedn__queue_close(service->queue);
     if (action->status != FEDN_OK) {
@@ -162,6 +163,7 @@ static void begin(void *arg)
     first->status = fedn__loop_timer_set(service->loop, &service->timer, INT64_MAX);
     if (first->status != FEDN_OK)
         return;
+    fedn__client_open_notes(service);
     fedn__client_engine_start(service->engine, fedn__clock_ms());
     fedn__client_drain(service);
 }
@@ -237,6 +239,7 @@ fedn_status fedn__client_service_new(const fedn__client_options *options,
     atomic_init(&service->stopping, 0);
     (void)pthread_mutex_init(&service->mutex, NULL);
     fedn__flag_init(&service->finished);
+    fedn__notes_init(&service->notes);
     service->stop_post.fn = on_stop;
     service->timer.fn = on_timer;
     service->timer.user_data = service;
@@ -355,6 +358,7 @@ void fedn__client_service_free(fedn__client_service *service)
     fedn__client_job_done(service);
     fedn__client_engine_free(service->engine);
     remove_files(service);
+    fedn__notes_done(&service->notes);
     fedn__identity_done(&service->identity);
     fedn__free(service->authorization);
     fedn__free(service->trusted_pem);

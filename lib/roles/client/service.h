@@ -4,6 +4,7 @@
 #define FEDN__CLIENT_SERVICE_H
 
 #include "core/log.h"
+#include "roles/client/note.h"
 #include <fedn/task.h>
 
 typedef struct fedn__client_service fedn__client_service;
@@ -30,6 +31,7 @@ typedef struct fedn__client_options {
     int64_t reconnect_min_ms;
     int64_t reconnect_max_ms;
     int64_t keep_after_ms;
+    int64_t telemetry_ms; /* 0: none */
     uint64_t max_model_bytes;
     fedn__callback train;
     fedn__callback validate;
@@ -43,6 +45,10 @@ fedn_status fedn__client_service_new(const fedn__client_options *options,
 fedn_status fedn__client_service_start(fedn__client_service *service, fedn_error *err);
 /* Any thread, at any time before the free. Does not wait. */
 void fedn__client_service_stop(fedn__client_service *service);
+/* Any thread, at any time before the free: on to the combiner, once there is one. FEDN_ERR_INVALID;
+ * FEDN_ERR_LIMIT: too many wait; FEDN_ERR_NOMEM. */
+fedn_status fedn__client_service_note(fedn__client_service *service, const fedn__note *what,
+                                      fedn_error *err);
 /* Waits for a task and runs its callback here. FEDN_ERR_TIMEOUT; FEDN_ERR_CANCELLED: there will be
  * no more. One thread at a time. */
 fedn_status fedn__client_service_work(fedn__client_service *service, int64_t deadline_ns);

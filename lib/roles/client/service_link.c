@@ -77,8 +77,10 @@ static void on_opened(fedn__stream *stream, void *user_data)
     fedn__errand *errand = user_data;
 
     (void)stream;
+    errand->service->is_open = 1;
     fedn__client_engine_opened(errand->service->engine, fedn__clock_ms(), errand->dial);
     fedn__client_drain(errand->service);
+    fedn__client_flush_notes(errand->service);
 }
 
 static void on_task(fedn__stream *stream, const ProtobufCMessage *message, void *user_data)
@@ -159,6 +161,7 @@ void fedn__client_dial(fedn__client_service *service, const fedn__client_action 
 void fedn__client_hang_up(fedn__client_service *service)
 {
     service->transfer_step = 0;
+    service->is_open = 0;
     fedn__channel_free(service->channel);
     service->channel = NULL;
 }
@@ -175,6 +178,8 @@ static void on_beat(int32_t rpc, const char *details, const ProtobufCMessage *re
     fedn__client_engine_heartbeat(service->engine, fedn__clock_ms(), errand->dial, rc, err.message);
     fedn__errand_free(errand);
     fedn__client_drain(service);
+    if (rc == FEDN_OK)
+        fedn__client_flush_notes(service);
 }
 
 void fedn__client_heartbeat(fedn__client_service *service, const fedn__client_action *action)

@@ -9,6 +9,7 @@
 #include "roles/client/identity.h"
 #include "roles/client/report.h"
 #include "roles/client/service.h"
+#include "roles/client/usage.h"
 #include "rpc/transfer.h"
 
 /* The task that is worked on. Its callback's thread holds it between the queue and done_post. */
@@ -41,6 +42,18 @@ typedef struct fedn__errand {
     int32_t moved; /* of an upload: another combiner gave the task */
     char *path;    /* of a download */
 } fedn__errand;
+
+/* What waits for the combiner, or its answer; oldest first. */
+typedef struct fedn__notes {
+    pthread_mutex_t mutex; /* guards all but `ahead` */
+    fedn__note *first;
+    fedn__note **last;
+    uint32_t count;
+    int32_t open; /* there is a loop to post to */
+    int32_t posted;
+    fedn__post post;
+    uint32_t ahead; /* the loop's: calls under way */
+} fedn__notes;
 
 struct fedn__client_service {
     const fedn__client_options *options;
@@ -86,6 +99,10 @@ struct fedn__client_service {
     double fetch_s;
     uint64_t serial;
     uint32_t metric_reports;
+    int32_t is_open; /* the stream of tasks is */
+    fedn__notes notes;
+    fedn__timer telemetry;
+    fedn__usage usage;
 };
 
 /* service.c: after every event of the engine */
@@ -114,6 +131,13 @@ fedn_status fedn__client_job_new(fedn__client_service *service, fedn__client_job
                                  fedn_error *err);
 void fedn__client_job_done(fedn__client_service *service); /* the one there is, if any */
 void fedn__client_refuse(fedn__client_service *service, const fedn__client_action *action);
+
+/* service_notes.c: what is said beside the tasks. Open and close on the loop. */
+void fedn__notes_init(fedn__notes *notes);
+void fedn__notes_done(fedn__notes *notes);
+void fedn__client_open_notes(fedn__client_service *service);
+void fedn__client_close_notes(fedn__client_service *service);
+void fedn__client_flush_notes(fedn__client_service *service); /* the combiner has answered */
 
 /* service_kept.c: updates that outlive the process */
 fedn_status fedn__client_restore(fedn__client_service *service, fedn_error *err);

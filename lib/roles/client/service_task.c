@@ -224,6 +224,22 @@ fedn_status fedn__client_job_new(fedn__client_service *service, fedn__client_job
     return FEDN_OK;
 }
 
+static fedn_status log_metric(void *user_data, const char *name, double value, uint32_t step,
+                              fedn_error *err)
+{
+    const fedn__client_job *job = user_data;
+    const fedn__order *order = job->task->order;
+    const fedn__note what = {.kind = FEDN__NOTE_METRIC,
+                             .name = name,
+                             .value = value,
+                             .model_id = order->model_id,
+                             .round_id = order->round_id,
+                             .session_id = order->session_id,
+                             .step = step};
+
+    return fedn__client_service_note(job->service, &what, err);
+}
+
 static fedn_status begin_job(fedn__client_service *service, const fedn__client_action *action,
                              fedn_error *err)
 {
@@ -244,6 +260,7 @@ static fedn_status begin_job(fedn__client_service *service, const fedn__client_a
         .stopping = &service->stopping,
         .serial = ++service->serial,
         .progress = post_progress,
+        .log_metric = log_metric,
         .user_data = job,
     };
     rc = fedn__task_new(&setup, &job->task, err);

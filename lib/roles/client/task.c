@@ -28,6 +28,7 @@ fedn_status fedn__task_new(const fedn__task_setup *setup, fedn_task **ret, fedn_
     task->order = setup->order;
     task->stopping = setup->stopping;
     task->progress = setup->progress;
+    task->log_metric = setup->log_metric;
     task->user_data = setup->user_data;
     task->progress_at_ms = INT64_MIN;
     atomic_init(&task->cancelled, 0);

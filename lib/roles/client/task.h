@@ -26,6 +26,9 @@ typedef struct fedn__task_setup {
     uint64_t serial;            /* makes names in work_dir unique */
     /* on the callback's thread, at most once a second */
     void (*progress)(void *user_data);
+    /* on the callback's thread */
+    fedn_status (*log_metric)(void *user_data, const char *name, double value, uint32_t step,
+                              fedn_error *err);
     void *user_data;
 } fedn__task_setup;
 
@@ -34,6 +37,8 @@ struct fedn_task {
     const atomic_int *stopping;
     atomic_int cancelled;
     void (*progress)(void *user_data);
+    fedn_status (*log_metric)(void *user_data, const char *name, double value, uint32_t step,
+                              fedn_error *err);
     void *user_data;
 
     /* The callback's thread until fedn__task_run() returns, then the loop's. */

@@ -282,6 +282,14 @@ fedn_status fedn_task_set_metric(fedn_task *task, const char *name, double value
     return FEDN_OK;
 }
 
+fedn_status fedn_task_log_metric(fedn_task *task, const char *name, double value, uint32_t step,
+                                 fedn_error *err)
+{
+    if (!task)
+        return fedn__error(err, FEDN_ERR_INVALID, "task must not be NULL");
+    return task->log_metric(task->user_data, name, value, step, err);
+}
+
 fedn_status fedn_task_set_data(fedn_task *task, const char *json, fedn_error *err)
 {
     json_t *value = NULL;
