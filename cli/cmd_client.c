@@ -84,30 +84,3 @@ out:
         runner_free(programs[i]);
     return rc;
 }
-
-fedn_status cmd_client_list(cli_line *cli, fedn_error *err)
-{
-    static const out_column columns[] = {
-        {"CLIENT", 0, 0}, {"ID", 1, 0}, {"STATUS", 1, 0}, {"COMBINER", 0, 0}, {"SEEN (UTC)", 0, 0}};
-    json_t *list = NULL;
-    json_t *client = NULL;
-    size_t i = 0;
-
-    fedn_status rc = api_list_or_print(cli, "clients", NULL, NULL, &list, err);
-    if (rc != FEDN_OK || !list)
-        return rc;
-    out_table *table = out_table_new(columns, 5);
-    json_array_foreach(json_object_get(list, "result"), i, client)
-    {
-        char seen[OUT_TEXT];
-        out_time(api_text(client, "last_seen"), seen, sizeof seen);
-        out_cell(table, api_text(client, "name"));
-        out_cell(table, api_text(client, "client_id"));
-        out_cell(table, api_text(client, "status"));
-        out_cell(table, api_text(client, "combiner"));
-        out_cell(table, seen);
-    }
-    out_table_print(table, "no client yet");
-    json_decref(list);
-    return FEDN_OK;
-}

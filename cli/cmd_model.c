@@ -15,11 +15,6 @@ const cli_option model_pull_options[] = {
     {"output", "FILE", "where to put it (MODEL.npz)"},
     {NULL, NULL, NULL},
 };
-const cli_option list_options[] = {
-    {"limit", "N", "lines at most; 0 for all (50)"},
-    {NULL, NULL, NULL},
-};
-
 /* One line on stderr, rewritten, only where somebody watches. */
 static void show_progress(uint64_t done, uint64_t total, void *user_data)
 {
@@ -126,32 +121,6 @@ fedn_status cmd_model_pull(cli_line *cli, fedn_error *err)
     }
     fedn_control_free(control);
     return rc;
-}
-
-fedn_status cmd_model_list(cli_line *cli, fedn_error *err)
-{
-    static const out_column columns[] = {
-        {"MODEL", 1, 0}, {"FROM", 1, 0}, {"NAME", 0, 0}, {"COMMITTED (UTC)", 1, 0}};
-    json_t *list = NULL;
-    json_t *model = NULL;
-    size_t i = 0;
-
-    fedn_status rc = api_list_or_print(cli, "models", NULL, NULL, &list, err);
-    if (rc != FEDN_OK || !list)
-        return rc;
-    out_table *table = out_table_new(columns, 4);
-    json_array_foreach(json_object_get(list, "result"), i, model)
-    {
-        char when[OUT_TEXT];
-        out_time(api_text(model, "committed_at"), when, sizeof when);
-        out_cell(table, api_text(model, "model_id"));
-        out_cellf(table, "%.8s", api_text(model, "parent_model"));
-        out_cell(table, api_text(model, "name"));
-        out_cell(table, when);
-    }
-    out_table_print(table, "no model yet: fednctl model push FILE");
-    json_decref(list);
-    return FEDN_OK;
 }
 
 static fedn_status set_pinned(cli_line *cli, int32_t pinned, fedn_error *err)

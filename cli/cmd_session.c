@@ -204,32 +204,6 @@ fedn_status cmd_session_stop(cli_line *cli, fedn_error *err)
     return rc;
 }
 
-fedn_status cmd_session_list(cli_line *cli, fedn_error *err)
-{
-    static const out_column columns[] = {
-        {"SESSION", 1, 0}, {"NAME", 0, 0}, {"STATUS", 1, 0}, {"COMMITTED (UTC)", 1, 0}};
-    json_t *list = NULL;
-    json_t *session = NULL;
-    size_t i = 0;
-
-    fedn_status rc = api_list_or_print(cli, "sessions", NULL, NULL, &list, err);
-    if (rc != FEDN_OK || !list)
-        return rc;
-    out_table *table = out_table_new(columns, 4);
-    json_array_foreach(json_object_get(list, "result"), i, session)
-    {
-        char when[OUT_TEXT];
-        out_time(api_text(session, "committed_at"), when, sizeof when);
-        out_cell(table, api_text(session, "session_id"));
-        out_cell(table, api_text(session, "name"));
-        out_cell(table, api_text(session, "status"));
-        out_cell(table, when);
-    }
-    out_table_print(table, "no session yet: fednctl session start");
-    json_decref(list);
-    return FEDN_OK;
-}
-
 /* What the reducer says of the session while it runs, else what is recorded of it. */
 static void add_now(fedn_control *control, json_t *session)
 {

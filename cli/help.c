@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { COMMAND_WIDTH = 25, OPTION_WIDTH = 31 };
+enum { COMMAND_WIDTH = 28, OPTION_WIDTH = 31 };
 
 static void name_of(const cli_command *command, char *text, size_t bytes)
 {

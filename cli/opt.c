@@ -279,22 +279,36 @@ static fedn_status suggest_noun(const char *noun, fedn_error *err)
                      best.word);
 }
 
+/* The noun with this verb, else the noun that needs none. */
+static const cli_command *find_row_of(const char *noun, const char *verb)
+{
+    const cli_command *row = NULL;
+
+    for (const cli_command *c = cli_commands; c->noun; c++) {
+        if (strcmp(c->noun, noun) != 0)
+            continue;
+        if (verb && strcmp(c->verb, verb) == 0)
+            return c;
+        if (!*c->verb)
+            row = c;
+    }
+    return row;
+}
+
 fedn_status opt_find_command(const char *noun, const char *verb, const cli_command **ret,
                              fedn_error *err)
 {
     nearest best = {.wanted = verb ? verb : ""};
     char verbs[NAME_BYTES] = "";
 
-    *ret = NULL;
     if (!opt_is_noun(noun))
         return suggest_noun(noun, err);
+    *ret = find_row_of(noun, verb);
+    if (*ret)
+        return FEDN_OK;
     for (const cli_command *c = cli_commands; c->noun; c++) {
         if (strcmp(c->noun, noun) != 0)
             continue;
-        if (!*c->verb || (verb && strcmp(c->verb, verb) == 0)) {
-            *ret = c;
-            return FEDN_OK;
-        }
         consider(&best, c->verb);
         size_t used = strlen(verbs);
         snprintf(verbs + used, sizeof verbs - used, "%s%s", used ? ", " : "", c->verb);

@@ -84,7 +84,7 @@ void out_wrapped(const char *text, int32_t indent)
     putchar('\n');
 }
 
-void out_field(const char *title, const char *text)
+void out_member(const char *title, int32_t width, const char *text)
 {
     char clean[4 * OUT_TEXT];
 
@@ -92,11 +92,16 @@ void out_field(const char *title, const char *text)
         return;
     out_clean(text, 0, clean, sizeof clean);
     const char *colour = out_colour_of(clean);
-    printf("%-*s", TITLE_WIDTH, title);
+    printf("%-*s", width, title);
     if (colour)
         printf("\033[%sm%s\033[0m\n", colour, clean);
     else
-        out_wrapped(clean, TITLE_WIDTH);
+        out_wrapped(clean, width);
+}
+
+void out_field(const char *title, const char *text)
+{
+    out_member(title, TITLE_WIDTH, text);
 }
 
 void out_fieldf(const char *title, const char *format, ...)

@@ -33,6 +33,8 @@ void out_table_print(out_table *table, const char *empty);
 
 /* "  title: text" of a block; nothing if the text is NULL or empty. */
 void out_field(const char *title, const char *text);
+/* The same with titles of another width. */
+void out_member(const char *title, int32_t width, const char *text);
 void out_fieldf(const char *title, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The text and a line feed, where the cursor stands in column `indent`; broken at blanks so that it
  * fits the window. */

@@ -56,7 +56,8 @@ plain() { if grep -q "$(printf '\033')" "$dir/out"; then no "$what: sends escape
 
 run 0 help
 for words in "reducer start" "combiner start" "combiner list" "client start" "client list" "model push" "model pull" \
-    "model list" "session start" "session list" "session show" "session stop" "round list" "round show" "prediction start" \
+    "model list" "model show" "client show" "combiner show" "validation list" "validation show" "metric list" \
+    "attribute list" "status list" "status show" "session start" "session list" "session show" "session stop" "round list" "round show" "prediction start" \
     "prediction list" status \
     watch "config list" version; do
     # shellcheck disable=SC2086

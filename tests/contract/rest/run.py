@@ -11,13 +11,14 @@ import os
 import re
 import struct
 import sys
+import tarfile
 import urllib.parse
 import zipfile
 
 import roles
 import shapes
 
-NOUNS = ("system", "models", "sessions", "clients", "records", "retired")
+NOUNS = ("system", "models", "sessions", "clients", "packages", "records", "retired")
 TIMEOUT_S = 30
 BOUNDARY = "----contract"
 
@@ -33,12 +34,27 @@ def seed():
     return file.getvalue()
 
 
+def package():
+    """A compute package that does nothing."""
+    text = b"entry_points:\n  train:\n    command: cp\n"
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        info = tarfile.TarInfo("fedn.yaml")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    return file.getvalue()
+
+
+FILES = {"seed.npz": seed, "package.tgz": package, "package.tar.gz": lambda: b"no archive"}
+
+
 def form(fields):
-    """A multipart form; the field "file" is the model."""
+    """A multipart form; the field "file" names one of FILES."""
     parts = []
     for name, value in fields.items():
-        head = f'Content-Disposition: form-data; name="{name}"' + ('; filename="seed.npz"' if name == "file" else "")
-        parts.append(f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + (seed() if name == "file" else value.encode()) + b"\r\n")
+        head = f'Content-Disposition: form-data; name="{name}"' + (f'; filename="{value}"' if name == "file" else "")
+        data = FILES[value]() if name == "file" else value.encode()
+        parts.append(f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + data + b"\r\n")
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
