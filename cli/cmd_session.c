@@ -81,16 +81,10 @@ static fedn_status session_body(const cli_line *cli, json_t *model, json_t **ret
     json_t *config = json_pack("{s:O}", "model_id", model);
 
     *ret = NULL;
-    if (!json_is_object(parameters) && *kwargs) {
-        json_decref(parameters);
-        json_decref(config);
-        json_decref(model);
-        return cli_error(err, FEDN_ERR_INVALID, "--aggregator-kwargs \"%s\" is not a JSON object",
-                         kwargs);
-    }
     fedn_config_each(cli->config, "session.", add_setting, config);
-    if (parameters)
-        json_object_set_new(config, "aggregator_kwargs", parameters);
+    if (*kwargs) /* what is no JSON may be what Python prints, which the reducer knows */
+        json_object_set_new(config, "aggregator_kwargs",
+                            parameters ? parameters : json_string(kwargs));
     *ret = json_pack("{s:o,s:o}", "seed_model_id", model, "session_config", config);
     if (*ret && *name)
         json_object_set_new(*ret, "name", json_string(name));

@@ -2,43 +2,18 @@
  * The public handle: what every rule relies on is checked here, then the rule is called. */
 #include "aggregate/aggregator.h"
 
+#include "aggregate/handle.h"
 #include "aggregate/layout.h"
 #include "aggregate/partial.h"
-#include "aggregate/rule.h"
 #include "core/alloc.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "core/limits.h"
+#include "core/literal.h"
 #include <string.h>
-
-/* Used by one thread at a time. */
-struct fedn_aggregator {
-    const fedn__rule *rule;
-    void *self;
-    fedn__round round;
-    void *block; /* FEDN__BLOCK_BYTES */
-};
 
 static fedn_status no_argument(const char *name, fedn_error *err)
 {
     return fedn__error(err, FEDN_ERR_INVALID, "%s is NULL", name);
-}
-
-static fedn_status check_kwargs(const char *kwargs, fedn_error *err)
-{
-    fedn_error why = {0};
-    json_t *value = NULL;
-
-    if (strlen(kwargs) > FEDN__LIMIT_CONTROL_BYTES)
-        return fedn__error(err, FEDN_ERR_INVALID,
-                           "the parameters of an aggregator are longer than %llu bytes",
-                           (unsigned long long)FEDN__LIMIT_CONTROL_BYTES);
-    fedn_status rc = fedn__json_parse(kwargs, strlen(kwargs), 0, "the aggregator's parameter text",
-                                      &value, &why);
-    json_decref(value);
-    if (rc == FEDN_ERR_NOMEM)
-        return fedn__error_nomem(err);
-    return rc == FEDN_OK ? rc : fedn__error(err, FEDN_ERR_INVALID, "%s", why.message);
 }
 
 fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggregator **ret,
@@ -46,6 +21,8 @@ fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggre
 {
     fedn_aggregator *aggregator = NULL;
     const fedn__rule *rule = NULL;
+    json_t *given = NULL;
+    char *text = NULL;
 
     if (!ret)
         return no_argument("ret", err);
@@ -54,17 +31,24 @@ fedn_status fedn_aggregator_new(const char *name, const char *kwargs, fedn_aggre
         kwargs = "{}";
     fedn_status rc = fedn__rule_find(name ? name : "fedavg", &rule, err);
     if (rc == FEDN_OK)
-        rc = check_kwargs(kwargs, err);
+        rc = fedn__literal_object(kwargs, "the aggregator's parameters", &given, err);
     if (rc != FEDN_OK)
         return rc;
-    aggregator = fedn__alloc_zero(sizeof *aggregator);
-    if (!aggregator)
+    text = fedn__json_text(given);
+    json_decref(given);
+    if (!text)
         return fedn__error_nomem(err);
+    aggregator = fedn__alloc_zero(sizeof *aggregator);
+    if (!aggregator) {
+        fedn__free(text);
+        return fedn__error_nomem(err);
+    }
     aggregator->rule = rule;
     fedn__round_init(&aggregator->round);
     aggregator->block = fedn__alloc_pages(FEDN__BLOCK_BYTES);
-    rc = aggregator->block ? rule->create(rule, kwargs, &aggregator->self, err)
+    rc = aggregator->block ? rule->create(rule, text, &aggregator->self, err)
                            : fedn__error_nomem(err);
+    fedn__free(text);
     if (rc == FEDN_OK) {
         *ret = aggregator;
         aggregator = NULL;

@@ -30,6 +30,16 @@ fedn_status fedn__aggregator_save_file(fedn_aggregator *aggregator, const char *
                                        fedn_error *err);
 fedn_status fedn__aggregator_finish_file(fedn_aggregator *aggregator, const char *format,
                                          const char *path, fedn_error *err);
+/* What spans rounds. 1 if the rule has such a thing; without, the others do nothing. */
+int32_t fedn__aggregator_has_state(const fedn_aggregator *aggregator);
+/* As a file, durably; after a round was finished. */
+fedn_status fedn__aggregator_save_state(fedn_aggregator *aggregator, const char *path,
+                                        fedn_error *err);
+/* After a round was begun with the model that it was saved with. FEDN_ERR_NOT_FOUND: no file. */
+fedn_status fedn__aggregator_load_state(fedn_aggregator *aggregator, const char *path,
+                                        fedn_error *err);
+/* As a session starts. */
+void fedn__aggregator_forget(fedn_aggregator *aggregator);
 /* Forgets the round that was begun; what spans rounds (momentum) stays. */
 void fedn__aggregator_reset(fedn_aggregator *aggregator);
 /* FEDN_ERR_NOT_FOUND with the known names if there is none such. */

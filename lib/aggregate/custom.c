@@ -208,6 +208,44 @@ static fedn_status finish(void *of, fedn__round *round, fedn__output *output, fe
     return rc;
 }
 
+static fedn_status save_state(void *of, fedn__output *output, fedn_error *err)
+{
+    custom *self = of;
+    fedn_error theirs = {0};
+    fedn_model *model = NULL;
+    fedn_status rc = self->rule->impl->save_state(self->self, &model, &theirs);
+
+    rc = take(self, "save_state", rc, model, &theirs, err);
+    if (rc == FEDN_OK)
+        rc = write_model(model, output, err);
+    fedn_model_unref(model);
+    return rc;
+}
+
+static fedn_status load_state(void *of, const fedn__round *round, const fedn__reader *state,
+                              fedn_error *err)
+{
+    custom *self = of;
+    fedn_error theirs = {0};
+    fedn_model *model = NULL;
+    fedn_status rc = fedn__source_load(state->source, 0, &model, err);
+
+    (void)round;
+    if (rc == FEDN_OK)
+        rc = outcome(self->rule, "load_state",
+                     self->rule->impl->load_state(self->self, model, &theirs), &theirs, err);
+    fedn_model_unref(model);
+    return rc;
+}
+
+static void forget(void *of)
+{
+    custom *self = of;
+    fedn_error theirs = {0};
+
+    self->rule->impl->load_state(self->self, NULL, &theirs);
+}
+
 const fedn__rule fedn__rule_custom = {
     .create = create,
     .destroy = destroy,
@@ -217,4 +255,7 @@ const fedn__rule fedn__rule_custom = {
     .save = save,
     .finish = finish,
     .reset = reset,
+    .save_state = save_state,
+    .load_state = load_state,
+    .forget = forget,
 };

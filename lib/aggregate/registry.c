@@ -6,12 +6,15 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_BYTES 63
+#define NAME_BYTES  63
+/* A table of the first release: without what was added behind it since. */
+#define LEAST_BYTES offsetof(fedn_aggregator_impl, save_state)
 
-static const fedn__rule *const built_in[] = {&fedn__rule_fedavg};
+static const fedn__rule *const built_in[] = {&fedn__rule_fedavg, &fedn__rule_fedopt};
 
 #define BUILT_IN (sizeof built_in / sizeof built_in[0])
 
@@ -83,7 +86,7 @@ static int32_t is_rule_name(const char *name)
 
 static fedn_status check_impl(const fedn_aggregator_impl *impl, fedn_error *err)
 {
-    if (!impl || impl->struct_size < sizeof *impl)
+    if (!impl || impl->struct_size < LEAST_BYTES)
         return fedn__error(err, FEDN_ERR_INVALID, "aggregator table of %llu bytes, expected %llu",
                            (unsigned long long)(impl ? impl->struct_size : 0),
                            (unsigned long long)sizeof *impl);
@@ -95,6 +98,12 @@ static fedn_status check_impl(const fedn_aggregator_impl *impl, fedn_error *err)
         !impl->finish || !impl->reset)
         return fedn__error(err, FEDN_ERR_INVALID,
                            "aggregator '%s' lacks a function; only begin is optional", impl->name);
+    if (impl->struct_size > LEAST_BYTES &&
+        (impl->struct_size < sizeof *impl || !impl->save_state != !impl->load_state))
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "aggregator '%s' has one of save_state and load_state; it takes both or "
+                           "none",
+                           impl->name);
     return FEDN_OK;
 }
 
@@ -114,6 +123,11 @@ fedn_status fedn_aggregator_register(const fedn_aggregator_impl *impl, void *use
         fedn__rule *rule = &registered[registered_count];
         *rule = fedn__rule_custom;
         rule->name = impl->name;
+        if (impl->struct_size < sizeof *impl || !impl->save_state) {
+            rule->save_state = NULL;
+            rule->load_state = NULL;
+            rule->forget = NULL;
+        }
         rule->impl = impl;
         rule->user_data = user_data;
         registered_count++;

@@ -42,9 +42,16 @@ typedef struct fedn__rule {
     /* Writes the result; reset follows once it has arrived. */
     fedn_status (*finish)(void *self, fedn__round *round, fedn__output *output, fedn_error *err);
     void (*reset)(void *self);
+    /* All NULL, or what spans rounds (momentum): saved after a finish, loaded after a begin with
+     * the model that it was saved with; `round` has that layout. */
+    fedn_status (*save_state)(void *self, fedn__output *output, fedn_error *err);
+    fedn_status (*load_state)(void *self, const fedn__round *round, const fedn__reader *state,
+                              fedn_error *err);
+    void (*forget)(void *self); /* as before the first round */
 } fedn__rule;
 
 extern const fedn__rule fedn__rule_fedavg;
+extern const fedn__rule fedn__rule_fedopt;
 /* Drives a registered function table; its name, impl and user_data are filled in by the registry.
  */
 extern const fedn__rule fedn__rule_custom;

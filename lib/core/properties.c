@@ -98,7 +98,7 @@ const fedn__property fedn__properties[] = {
     NAME("session.name", "", "name shown to people"),
     NAME("session.model_id", "", "model to start from; empty: the newest"),
     NAME("session.aggregator", "fedavg", "rule that combines updates"),
-    STRING("session.aggregator_kwargs", "", "parameters of the rule, a JSON object"),
+    STRING("session.aggregator_kwargs", "", "parameters of the rule, a JSON object or a Python dictionary"),
     NAME("session.helper_type", "numpyhelper", "format of models on the wire"),
     INTEGER("session.rounds", 1, 1000000, "5", "rounds to run"),
     NUMBER("session.round_timeout", 0.05, 31536000, "180", "seconds after which a round ends with what it has"),

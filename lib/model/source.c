@@ -24,6 +24,7 @@ static fedn_status open_input(const fedn__input *input, const char *name, fedn__
     if (!source)
         return fedn__error_nomem(err);
     source->input = *input;
+    source->format = format;
     fedn__index_init(&source->index, 1);
     fedn__member_reader_init(&source->reader, &source->input);
     rc = format->open(source, format, err);
@@ -72,6 +73,17 @@ fedn_status fedn__source_open_memory(const void *data, uint64_t bytes, const cha
 
     *ret = NULL;
     return open_input(&input, format, ret, err);
+}
+
+fedn_status fedn__source_again(const fedn__source *source, fedn__source **ret, fedn_error *err)
+{
+    *ret = NULL;
+    if (source->input.blob)
+        return fedn__source_open(source->input.blob, source->format->name, ret, err);
+    if (source->model)
+        return fedn__source_from_model(source->model, ret, err);
+    return fedn__error(err, FEDN_ERR_STATE,
+                       "a model in borrowed memory cannot be read again later");
 }
 
 fedn_status fedn__source_from_model(fedn_model *model, fedn__source **ret, fedn_error *err)

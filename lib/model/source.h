@@ -28,6 +28,8 @@ fedn_status fedn__source_open(fedn__blob *blob, const char *format, fedn__source
 fedn_status fedn__source_check_raw(fedn__blob *blob, const char *format, fedn_error *err);
 /* Reads a model in memory; seals it and keeps a reference. */
 fedn_status fedn__source_from_model(fedn_model *model, fedn__source **ret, fedn_error *err);
+/* Another reader of the same blob or model, which it keeps. FEDN_ERR_STATE: of borrowed memory. */
+fedn_status fedn__source_again(const fedn__source *source, fedn__source **ret, fedn_error *err);
 void fedn__source_free(fedn__source *source);
 
 uint32_t fedn__source_count(const fedn__source *source);

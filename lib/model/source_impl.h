@@ -21,6 +21,7 @@ typedef struct fedn__window {
 struct fedn__source {
     fedn__index index;
     fedn__input input; /* encoded bytes, unless there is a model */
+    const fedn__format *format;
     fedn_model *model; /* owned reference; the index is then its own and `index` is empty */
     fedn__member_reader reader;
     fedn__window window;

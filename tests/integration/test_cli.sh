@@ -258,8 +258,8 @@ run 0 session start --rounds 3 --no-validate --aggregator-kwargs '{"a": 1}' --js
 is_json
 says '"validate": false'
 says '"a": 1'
-run 2 session start --aggregator-kwargs nonsense
-complains "is not a JSON object"
+run 0 session start --rounds 3 --aggregator-kwargs "{'a': True}" --json
+says "{'a': True}"
 run 1 session start --rounds 99
 complains "s-1 was made but not started: A session is already running!"
 run 1 session start --rounds 3 --wait

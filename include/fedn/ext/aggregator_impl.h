@@ -29,6 +29,13 @@ typedef struct fedn_aggregator_impl {
     fedn_status (*finish)(void *self, fedn_model **ret, fedn_error *err);
     /* forget the round that was begun */
     void (*reset)(void *self);
+
+    /* A table may end here. Both or neither: what spans rounds, as a model of any layout. It is
+     * saved after each finish and stored with the result, so that a session goes on after a restart
+     * as if there had been none. */
+    fedn_status (*save_state)(void *self, fedn_model **ret, fedn_error *err);
+    /* after begin; NULL: forget it, a session starts. May come again with an older one. */
+    fedn_status (*load_state)(void *self, fedn_model *state, fedn_error *err);
 } fedn_aggregator_impl;
 
 FEDN_BEGIN_DECLS

@@ -109,7 +109,8 @@ static void get_ready(fedn__reducer_service *service, const fedn__reducer_round 
     course->task = task;
     if (!course->task_text || !course->entries ||
         fedn__pace_note_model(course, round->model_id) != FEDN_OK ||
-        fedn__merger_round(service->merger, round->id, round->model_id) != FEDN_OK)
+        fedn__merger_round(service->merger, round->id, round->model_id, session->done == 0) !=
+            FEDN_OK)
         complain(service, "a round begins without its settings");
 }
 

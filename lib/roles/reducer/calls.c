@@ -65,7 +65,8 @@ static void do_begin(void *arg)
         return;
     }
     call->status = fedn__merger_session(service->merger, call->order->aggregator,
-                                        fedn__json_string(config, "helper_type", "numpyhelper"));
+                                        fedn__json_string(config, "helper_type", "numpyhelper"),
+                                        call->order->run_id);
     if (call->status != FEDN_OK) {
         fedn__error_nomem(call->err);
         return;

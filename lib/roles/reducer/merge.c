@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "core/owner.h"
+#include "roles/reducer/keepsake.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -18,6 +19,8 @@ typedef struct merge_job {
     int32_t type;
     fedn_aggregator *aggregator; /* session; afterwards the old one */
     char *text;                  /* format, model id or path */
+    char run_id[FEDN__UUID_TEXT];
+    int32_t is_first;
     fedn__merge_result result;
 } merge_job;
 
@@ -30,6 +33,7 @@ struct fedn__merger {
     char *format;
     char *model; /* a finished one that is not in the blob store yet; NULL: none */
     fedn__uuid model_id;
+    fedn__keepsake keepsake;
     uint64_t round;
     fedn_status begun; /* how the round began */
     fedn_error begun_err;
@@ -43,6 +47,7 @@ fedn_status fedn__merger_new(const fedn__merger_options *options, fedn__merger *
         return fedn__error_nomem(err);
     (*ret)->options = *options;
     fedn__lane_init(&(*ret)->lane);
+    fedn__keepsake_init(&(*ret)->keepsake, options->states);
     return FEDN_OK;
 }
 
@@ -70,7 +75,8 @@ int32_t fedn__merger_is_idle(const fedn__merger *merger)
     return merger->jobs == 0;
 }
 
-static fedn_status begin_round(fedn__merger *merger, const char *model_id, fedn_error *err)
+static fedn_status begin_round(fedn__merger *merger, const char *model_id, int32_t is_first,
+                               fedn_error *err)
 {
     fedn__uuid id;
     fedn__blob *blob = NULL;
@@ -88,6 +94,8 @@ static fedn_status begin_round(fedn__merger *merger, const char *model_id, fedn_
         rc = fedn__source_open(blob, merger->format, &global, err);
     if (rc == FEDN_OK)
         rc = fedn__aggregator_begin_source(merger->aggregator, global, err);
+    if (rc == FEDN_OK)
+        rc = fedn__keepsake_use(&merger->keepsake, merger->aggregator, model_id, is_first, err);
 out:
     fedn__source_free(global);
     fedn__blob_unref(blob);
@@ -135,6 +143,7 @@ static fedn_status write_model(fedn__merger *merger, fedn_error *err)
     path = fedn__blobs_incoming(merger->options.blobs, &merger->model_id);
     if (!path)
         return fedn__error_nomem(err);
+    fedn__keepsake_move(&merger->keepsake);
     fedn_status rc = fedn__aggregator_finish_file(merger->aggregator, merger->format, path, err);
     if (rc != FEDN_OK) {
         fedn__free(path);
@@ -153,11 +162,13 @@ static fedn_status finish(fedn__merger *merger, merge_job *job, fedn_error *err)
     if (!merger->model)
         job->result.models = fedn_aggregator_models(merger->aggregator);
     rc = write_model(merger, err);
+    fedn__uuid_format(&merger->model_id, job->result.model_id);
+    if (rc == FEDN_OK)
+        rc = fedn__keepsake_store(&merger->keepsake, merger->aggregator, job->result.model_id, err);
     if (rc == FEDN_OK)
         rc = fedn__blobs_adopt(merger->options.blobs, &merger->model_id, merger->model, err);
     if (rc != FEDN_OK)
         return rc;
-    fedn__uuid_format(&merger->model_id, job->result.model_id);
     fedn__free(merger->model);
     merger->model = NULL;
     return FEDN_OK;
@@ -177,9 +188,10 @@ static void on_work(fedn__work *work)
         job->aggregator = old;
         job->text = old_format;
         merger->round = 0;
+        fedn__keepsake_session(&merger->keepsake, job->run_id);
     } else if (job->type == ROUND) {
         merger->round = job->result.round;
-        merger->begun = begin_round(merger, job->text, &merger->begun_err);
+        merger->begun = begin_round(merger, job->text, job->is_first, &merger->begun_err);
     } else if (job->type == MERGE) {
         job->result.status = merge_file(merger, job, &job->result.err);
     } else {
@@ -235,18 +247,25 @@ static fedn_status submit(fedn__merger *merger, merge_job *job)
 }
 
 fedn_status fedn__merger_session(fedn__merger *merger, fedn_aggregator *aggregator,
-                                 const char *format)
+                                 const char *format, const char *run_id)
 {
     merge_job *job = new_job(merger, SESSION, 0, format);
 
-    if (job)
+    if (job) {
         job->aggregator = aggregator;
+        snprintf(job->run_id, sizeof job->run_id, "%s", run_id);
+    }
     return submit(merger, job);
 }
 
-fedn_status fedn__merger_round(fedn__merger *merger, uint64_t round, const char *model_id)
+fedn_status fedn__merger_round(fedn__merger *merger, uint64_t round, const char *model_id,
+                               int32_t is_first)
 {
-    return submit(merger, new_job(merger, ROUND, round, model_id));
+    merge_job *job = new_job(merger, ROUND, round, model_id);
+
+    if (job)
+        job->is_first = is_first;
+    return submit(merger, job);
 }
 
 fedn_status fedn__merger_merge(fedn__merger *merger, uint64_t round, uint32_t part,

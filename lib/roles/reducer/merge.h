@@ -24,6 +24,7 @@ typedef struct fedn__merger_options {
     fedn__loop *loop;
     fedn__pool *pool;
     fedn__blobs *blobs;
+    const char *states; /* borrowed; the directory for what an aggregator keeps between rounds */
     void (*merged)(void *user_data, const fedn__merge_result *result);
     void (*finished)(void *user_data, const fedn__merge_result *result);
     void (*settled)(void *user_data); /* nothing is left to do */
@@ -37,12 +38,15 @@ int32_t fedn__merger_is_idle(const fedn__merger *merger);
 
 /* Each FEDN_OK or FEDN_ERR_NOMEM: nothing happens then, and nobody is told. */
 
-/* A new session: its aggregator (taken over on success) and the format of its models. */
+/* A new session, or one that goes on: its aggregator (taken over on success), the format of its
+ * models, and the run that states belong to. */
 fedn_status fedn__merger_session(fedn__merger *merger, fedn_aggregator *aggregator,
-                                 const char *format);
-/* A round that trains from this model; what an earlier round left is dropped. A failure shows in
+                                 const char *format, const char *run_id);
+/* A round that trains from this model, the run's first or not; what an earlier round left is
+ * dropped, and the aggregator's state is the one that this model was made with. A failure shows in
  * the merges. */
-fedn_status fedn__merger_round(fedn__merger *merger, uint64_t round, const char *model_id);
+fedn_status fedn__merger_round(fedn__merger *merger, uint64_t round, const char *model_id,
+                               int32_t is_first);
 /* Checks and merges the file, which stays; `merged` follows. */
 fedn_status fedn__merger_merge(fedn__merger *merger, uint64_t round, uint32_t part,
                                const char *path);

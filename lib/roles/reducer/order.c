@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "roles/reducer/plan.h"
 #include <stdio.h>
+#include <string.h>
 
 void fedn__order_done(fedn__session_order *order)
 {
@@ -52,6 +53,8 @@ fedn_status fedn__order_fill(fedn__reducer_service *service, fedn__session_order
     session->round_timeout_ms = (int64_t)(fedn__json_number(config, "round_timeout", 180) * 1000);
     session->clients_required = (uint32_t)fedn__json_integer(config, "clients_required", 1);
     session->validate = fedn__json_boolean(config, "validate", 1);
+    if (!order->run_id[0])
+        fedn__uuid_new_text(order->run_id);
     fedn_status rc = count_models(service, session->session_id, &order->named, err);
     return rc == FEDN_OK ? new_aggregator(config, &order->aggregator, err) : rc;
 }
@@ -66,12 +69,9 @@ void fedn__order_take(fedn__reducer_service *service, fedn__session_order *order
     course->prefix = order->prefix;
     course->named = order->named;
     course->run = order->run;
-    snprintf(course->run_id, sizeof course->run_id, "%s",
-             fedn__json_string(order->run, "run_id", ""));
-    if (!course->run_id[0]) {
-        fedn__uuid_new_text(course->run_id);
+    memcpy(course->run_id, order->run_id, sizeof course->run_id);
+    if (!course->run)
         course->run = fedn__trail_run(course, &order->session);
-    }
     order->record = NULL;
     order->run = NULL;
     order->client_ids = NULL;

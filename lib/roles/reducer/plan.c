@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/limits.h"
+#include "core/literal.h"
 #include "core/text.h"
 #include "model/format.h"
 #include <stdio.h>
@@ -120,7 +121,7 @@ static fedn_status typed_value(const fedn_config *config, int32_t member, json_t
     else if (members[member].empty_is_null && !*text)
         *ret = json_null();
     else if (strcmp(members[member].key, "aggregator_kwargs") == 0)
-        return fedn__json_parse(text, strlen(text), 0, "aggregator_kwargs", ret, err);
+        return fedn__literal_object(text, "aggregator_kwargs", ret, err);
     else
         *ret = json_string(text);
     return *ret ? FEDN_OK : fedn__error_nomem(err);
@@ -188,6 +189,20 @@ static fedn_status add_defaults(json_t *config, fedn_error *err)
     return rc;
 }
 
+/* The rule takes its parameters: later than here a round would fail by them. */
+static fedn_status check_aggregator(const json_t *config, fedn_error *err)
+{
+    char *kwargs = fedn__plan_kwargs(config);
+    fedn_aggregator *aggregator = NULL;
+    fedn_status rc = kwargs ? fedn_aggregator_new(fedn__json_string(config, "aggregator", "fedavg"),
+                                                  kwargs, &aggregator, err)
+                            : fedn__error_nomem(err);
+
+    fedn_aggregator_free(aggregator);
+    fedn__free(kwargs);
+    return rc;
+}
+
 fedn_status fedn__plan_check(const json_t *given, json_t **ret, fedn_error *err)
 {
     json_t *config = json_object();
@@ -203,6 +218,8 @@ fedn_status fedn__plan_check(const json_t *given, json_t **ret, fedn_error *err)
         if (rc == FEDN_OK)
             rc = fedn__plan_set(config, key, value, err);
     }
+    if (rc == FEDN_OK)
+        rc = check_aggregator(config, err);
     if (rc == FEDN_OK) {
         *ret = config;
         config = NULL;

@@ -17,6 +17,7 @@ static fedn_status read_order(fedn__reducer_service *service, fedn__session_orde
     const char *run = fedn__json_string(known, "run_id", "");
     const json_t *ids = json_object_get(known, "client_ids");
     fedn__uuid model;
+    fedn__uuid run_id;
 
     order->record = json_deep_copy(service->resumed);
     if (json_is_array(ids))
@@ -32,6 +33,8 @@ static fedn_status read_order(fedn__reducer_service *service, fedn__session_orde
         return fedn__error(err, FEDN_ERR_NOT_FOUND, "its newest model %.64s is not there",
                            model_id);
     fedn__uuid_format(&model, order->session.model_id);
+    if (fedn__uuid_parse(run, &run_id))
+        fedn__uuid_format(&run_id, order->run_id);
     fedn_status rc =
         *run ? fedn__store_get(service->store, FEDN__KIND_RUN, run, &order->run, err) : FEDN_OK;
     if (rc == FEDN_OK || rc == FEDN_ERR_NOT_FOUND)
@@ -102,7 +105,8 @@ static fedn_status go_on(fedn__reducer_service *service, fedn__session_order *or
 
     if (rc == FEDN_OK &&
         fedn__merger_session(service->merger, order->aggregator,
-                             fedn__json_string(config, "helper_type", "numpyhelper")) != FEDN_OK)
+                             fedn__json_string(config, "helper_type", "numpyhelper"),
+                             order->run_id) != FEDN_OK)
         rc = fedn__error_nomem(err);
     if (rc != FEDN_OK)
         return rc;

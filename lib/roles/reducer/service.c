@@ -48,6 +48,8 @@ static fedn_status open_dirs(fedn__reducer_service *service, fedn_error *err)
                         : fedn__error_nomem(err);
     if (rc == FEDN_OK)
         rc = open_dir(service, "partials", &service->partials, err);
+    if (rc == FEDN_OK)
+        rc = open_dir(service, "states", &service->states, err);
     return rc == FEDN_OK ? fresh_dir(service, "uploads", &service->uploads, err) : rc;
 }
 
@@ -103,6 +105,7 @@ static fedn_status open_lanes(fedn__reducer_service *service, fedn_error *err)
     fedn__merger_options merger = {.loop = service->loop,
                                    .pool = service->pool,
                                    .blobs = service->blobs,
+                                   .states = service->states,
                                    .merged = fedn__service_merged,
                                    .finished = fedn__service_finished,
                                    .settled = on_settled,
@@ -249,6 +252,7 @@ void fedn__service_stop(fedn__reducer_service *service)
         close(service->lock_fd);
     fedn__free(service->uploads);
     fedn__free(service->partials);
+    fedn__free(service->states);
     fedn__free(service->parts);
     fedn__free(service->state_dir);
     fedn__flag_done(&service->settled);

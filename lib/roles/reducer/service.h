@@ -20,7 +20,8 @@ typedef struct fedn__reducer_service {
     const fedn__log *log;      /* borrowed */
     char *state_dir;
     char *partials;
-    char *parts; /* of partials whose upload broke */
+    char *states; /* what aggregators keep between rounds */
+    char *parts;  /* of partials whose upload broke */
     char *uploads;
     int lock_fd;
     int64_t began_us;
@@ -66,6 +67,7 @@ typedef struct fedn__session_order {
     fedn__reducer_session session;
     json_t *record;
     json_t *run; /* its record; NULL: a new one */
+    char run_id[FEDN__UUID_TEXT];
     json_t *client_ids;
     char *prefix;
     uint64_t named;

@@ -24,7 +24,7 @@ class Course:
             combiner.on_line = self._take_line
 
     def start(self):
-        self.session_id = self.network.api.start_session(self.seed_id, self.rounds)
+        self.session_id = self.network.api.start_session(self.seed_id, self.rounds, rule=self.network.rule())
         self.network.follow_session(self.session_id)
 
     def is_over(self):
@@ -73,13 +73,13 @@ class Course:
         assert len(rounds) == self.rounds, f"{len(rounds)} rounds, wanted {self.rounds}"
         trail = self._trail(api.list("models", "session_id", session))
         assert trail[-1] == record["session_config"]["model_id"], "the session's model is not the last of its trail"
-        wanted, both = self.seed, 0
+        wanted, both, rule = self.seed, 0, self.network.rule()
         for at, each in enumerate(rounds):
             assert each["round_config"]["model_id"] == ([self.seed_id] + trail)[at], \
                 f"round {at + 1} began with another model than the one before it made"
             sides = self._sides(each)
             both += len(sides) == len(SIDES)
-            wanted = model.after_round(wanted, sides)
+            wanted = rule.after_round(wanted, sides)
         got = model.decode(api.model(trail[-1]))
         assert not (differs := model.difference(got, wanted)), "the final model: " + differs
         return got, both, self._failures(rounds)

@@ -31,7 +31,7 @@ def decode(data):
 
 def train(values, rule, step):
     index = np.arange(len(values), dtype=np.int64)
-    return step * ((FACTORS[rule] * values + TERMS[rule] + index) % MODULUS)
+    return step * np.fmod(FACTORS[rule] * values.astype(np.int64) + TERMS[rule] + index, MODULUS)  # as C has it
 
 
 def mean(values, rules, step):
@@ -46,6 +46,46 @@ def after_round(model, sides):
     twin, own = model
     rules = [PLACES * side + place for side in sides for place in range(PLACES)]
     return mean(twin, range(PLACES), TWIN_STEP), mean(own, rules, OWN_STEP)
+
+
+class Averaging:
+    """fedavg: the model that follows is the mean."""
+    aggregator, kwargs = "fedavg", {}
+
+    def after_round(self, model, sides):
+        return after_round(model, sides)
+
+
+class Optimising:
+    """fedopt, in floats: every operation rounds once, as in the library. The state lives as long as the session."""
+    aggregator = "fedopt"
+
+    def __init__(self, name):
+        self.kwargs = {"serveropt": name, "learning_rate": 10}
+        self.name, self.moments = name, [None, None]
+
+    def after_round(self, model, sides):
+        rules = [PLACES * side + place for side in sides for place in range(PLACES)]
+        return tuple(self._step(at, x, *each) for at, (x, each) in enumerate(zip(
+            model, ((range(PLACES), TWIN_STEP, np.float32), (rules, OWN_STEP, np.float64)))))
+
+    def _step(self, at, x, rules, step, kind):
+        total = sum(WEIGHTS[rule % PLACES] for rule in rules)
+        summed = sum(WEIGHTS[rule % PLACES] * train(x, rule, step) for rule in rules)
+        x = x.astype(np.float64)
+        gradient = (summed - total * x) / total
+        first = self.moments[at] is None
+        m, v = (0.0, np.full(len(x), 1e-4 * 1e-4)) if first else self.moments[at]
+        m = (1 - 0.9) * gradient + (0.0 if first else 0.9 * m)
+        square = gradient * gradient
+        if self.name == "adam":
+            v = 0.99 * v + (1 - 0.99) * square
+        elif self.name == "yogi":
+            v = v - (1 - 0.99) * np.sign(v - square) * square
+        else:
+            v = v + square
+        self.moments[at] = m, v
+        return (x + 10.0 * (m / (np.sqrt(v) + 1e-4))).astype(kind)
 
 
 def difference(got, wanted):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 
+import model
 from loop import Loop
 from process import Process
 from reducer_api import Api, Events
@@ -36,6 +37,7 @@ class Network:
         self.processes = [self.reducer] + self.combiners + self.clients
         self.on_training = lambda what, client, model: None
         self.on_event = lambda event: None
+        self.rule = model.Averaging  # of the sessions
         self.mounts = []
         self.client_args = []   # more of them
         self.session_id = None  # of the present session; its end is told even if it was missed

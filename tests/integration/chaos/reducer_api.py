@@ -33,9 +33,11 @@ class Api:
     def model(self, model_id):
         return self.call("GET", f"models/{model_id}/download")
 
-    def start_session(self, model_id, rounds, round_timeout=120, clients_required=3):
+    def start_session(self, model_id, rounds, round_timeout=120, clients_required=3, rule=None):
         settings = {"model_id": model_id, "round_timeout": round_timeout, "buffer_size": -1,
                     "clients_required": clients_required, "validate": False, "helper_type": "numpyhelper"}
+        if rule:
+            settings.update(aggregator=rule.aggregator, aggregator_kwargs=rule.kwargs)
         session = json.loads(self.call("POST", "sessions/", {"session_config": settings}))["session_id"]
         self.call("POST", "sessions/start", {"session_id": session, "rounds": rounds, "round_timeout": round_timeout})
         return session

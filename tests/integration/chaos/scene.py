@@ -12,6 +12,7 @@ except ImportError:
     print("SKIPPED: numpy is not importable")
     sys.exit(77)
 
+import model  # noqa: E402
 from network import Network  # noqa: E402
 
 
@@ -23,12 +24,15 @@ def parser(text):
     options.add_argument("--rounds", type=int, default=20, help="of each session")
     options.add_argument("--elements", type=int, default=1000, help="of each of the model's two tensors")
     options.add_argument("--train-ms", type=int, default=150, help="the longest a training takes")
+    options.add_argument("--optimiser", choices=("adam", "yogi", "adagrad"), help="fedopt with it, not fedavg")
     return options
 
 
 def play(run, options, via=None):
     """run(options, network), then the end of all its processes; their logs if it failed."""
     network = Network(os.path.abspath(options.fednctl), os.path.abspath(options.trainer), options.train_ms, via)
+    if options.optimiser:
+        network.rule = lambda: model.Optimising(options.optimiser)
     failure = None
     try:
         run(options, network)

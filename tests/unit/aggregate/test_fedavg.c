@@ -318,8 +318,8 @@ static void parameters_are_refused_by_name(void **state)
         const char *words;
         fedn_status rc;
     } rows[] = {{"{\"beta\": 1}", "fedavg parameter 'beta'", FEDN_ERR_INVALID},
-                {"[]", "object", FEDN_ERR_INVALID},
-                {"{", "not_JSON", FEDN_ERR_INVALID}};
+                {"[]", "no object", FEDN_ERR_INVALID},
+                {"{", "neither JSON Python", FEDN_ERR_INVALID}};
     (void)state;
 
     for (uint32_t i = 0; i < 3; i++) {

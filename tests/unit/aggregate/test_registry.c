@@ -3,8 +3,11 @@
 #include "models.h"
 
 #include "aggregate/aggregator.h"
+#include "core/alloc.h"
+#include "core/fs.h"
 #include "core/limits.h"
 #include <math.h>
+#include <stddef.h>
 
 static void an_unknown_name_is_answered_with_the_known_ones(void **state)
 {
@@ -45,6 +48,85 @@ static void a_bad_table_is_refused(void **state)
     impl = test_median;
     impl.name = "fedavg";
     assert_fails(fedn_aggregator_register(&impl, NULL, &err), FEDN_ERR_EXISTS, &err, "'fedavg'");
+}
+
+static void a_table_may_end_where_the_first_release_ended_it(void **state)
+{
+    static fedn_aggregator_impl shorter;
+    fedn_aggregator_impl half = test_median;
+    fedn_aggregator *aggregator = NULL;
+    fedn_error err;
+
+    (void)state;
+    shorter = test_median;
+    shorter.name = "shorter";
+    shorter.struct_size = offsetof(fedn_aggregator_impl, save_state);
+    shorter.save_state = (fedn_status(*)(void *, fedn_model **, fedn_error *))1; /* is not there */
+    assert_ok(fedn_aggregator_register(&shorter, NULL, &err), &err);
+    assert_ok(fedn_aggregator_new("shorter", NULL, &aggregator, &err), &err);
+    assert_false(fedn__aggregator_has_state(aggregator));
+    fedn__aggregator_forget(aggregator);
+    fedn_aggregator_free(aggregator);
+    half.name = "half";
+    half.save_state = shorter.save_state;
+    assert_fails(fedn_aggregator_register(&half, NULL, &err), FEDN_ERR_INVALID, &err,
+                 "'half' save_state load_state");
+}
+
+/* "median" that counts its rounds. */
+static float rounds_of_counting;
+
+static fedn_status counting_finish(void *self, fedn_model **ret, fedn_error *err)
+{
+    rounds_of_counting++;
+    return test_median.finish(self, ret, err);
+}
+
+static fedn_status counting_save(void *self, fedn_model **ret, fedn_error *err)
+{
+    (void)self;
+    (void)err;
+    *ret = test_model_of(FEDN_DTYPE_F32, &rounds_of_counting, 1);
+    return FEDN_OK;
+}
+
+static fedn_status counting_load(void *self, fedn_model *kept, fedn_error *err)
+{
+    (void)self;
+    (void)err;
+    rounds_of_counting = kept ? *(const float *)fedn_model_data(kept, 0) : 0;
+    return FEDN_OK;
+}
+
+static void what_a_rule_of_the_application_keeps_is_saved_and_loaded(void **state)
+{
+    static fedn_aggregator_impl counting;
+    fedn_aggregator *aggregator = NULL;
+    fedn_model *model = test_model_pair(1);
+    char *scratch = test_scratch();
+    char *path = fedn__fs_join(scratch, "state");
+    fedn_error err;
+
+    (void)state;
+    counting = test_median;
+    counting.name = "counting";
+    counting.finish = counting_finish;
+    counting.save_state = counting_save;
+    counting.load_state = counting_load;
+    assert_ok(fedn_aggregator_register(&counting, NULL, &err), &err);
+    assert_ok(fedn_aggregator_new("counting", NULL, &aggregator, &err), &err);
+    assert_true(fedn__aggregator_has_state(aggregator));
+    test_add(aggregator, model, 1);
+    fedn_model_unref(test_finish(aggregator));
+    assert_ok(fedn__aggregator_save_state(aggregator, path, &err), &err);
+    fedn__aggregator_forget(aggregator);
+    assert_true(rounds_of_counting == 0);
+    assert_ok(fedn__aggregator_load_state(aggregator, path, &err), &err);
+    assert_true(rounds_of_counting == 1);
+    fedn_aggregator_free(aggregator);
+    fedn_model_unref(model);
+    fedn__free(path);
+    test_scratch_done(scratch);
 }
 
 /* A rule whose next answer is set by the test. */
@@ -245,6 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_name_is_answered_with_the_known_ones),
         cmocka_unit_test(a_bad_table_is_refused),
+        cmocka_unit_test(a_table_may_end_where_the_first_release_ended_it),
+        cmocka_unit_test(what_a_rule_of_the_application_keeps_is_saved_and_loaded),
         cmocka_unit_test(what_a_rule_fails_with_reaches_the_caller),
         cmocka_unit_test(a_result_that_is_no_model_of_the_round_is_refused),
         cmocka_unit_test(a_result_that_could_not_be_written_is_kept),

@@ -48,6 +48,21 @@ static void values_may_be_texts_numbers_or_null(void **state)
     json_decref(config);
 }
 
+static void parameters_may_be_written_as_python_does(void **state)
+{
+    json_t *config = check("{\"aggregator\": \"fedopt\", \"aggregator_kwargs\": "
+                           "\"{'serveropt': 'yogi', 'learning_rate': 1}\"}");
+    const json_t *kwargs = json_object_get(config, "aggregator_kwargs");
+
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(kwargs, "serveropt")), "yogi");
+    assert_int_equal(json_integer_value(json_object_get(kwargs, "learning_rate")), 1);
+    json_decref(config);
+    config = check("{\"aggregator_kwargs\": \"None\"}");
+    assert_int_equal(json_object_size(json_object_get(config, "aggregator_kwargs")), 0);
+    json_decref(config);
+}
+
 static void what_does_not_fit_is_refused_by_name(void **state)
 {
     static const struct {
@@ -65,7 +80,10 @@ static void what_does_not_fit_is_refused_by_name(void **state)
         {"{\"rounds\": [1]}", FEDN_ERR_INVALID, "rounds"},
         {"{\"clients_required\": -1}", FEDN_ERR_INVALID, "clients_required"},
         {"{\"aggregator\": \"median\"}", FEDN_ERR_NOT_FOUND, "median fedavg"},
-        {"{\"aggregator_kwargs\": \"[1]\"}", FEDN_ERR_FORMAT, "aggregator_kwargs"},
+        {"{\"aggregator_kwargs\": \"[1]\"}", FEDN_ERR_INVALID, "aggregator_kwargs"},
+        {"{\"aggregator_kwargs\": {\"tau\": 1}}", FEDN_ERR_INVALID, "fedavg tau"},
+        {"{\"aggregator_kwargs\": \"{'serveropt': 'sgd'}\", \"aggregator\": \"fedopt\"}",
+         FEDN_ERR_INVALID, "fedopt sgd adam"},
         {"{\"server_functions\": \"import os\"}", FEDN_ERR_UNSUPPORTED, "server_functions"},
         {"{\"model_id\": \"a\\nb\"}", FEDN_ERR_INVALID, "model_id"},
     };
@@ -119,8 +137,9 @@ static void clients_get_every_value_as_python_writes_it(void **state)
         {"aggregator_kwargs", "{'a': 1.0, 'b': [True, None, 'it\\'s']}"},
         {"selected_clients", "['x', 'y\\\\z']"},
     };
-    json_t *config = check("{\"round_timeout\": 0.1, "
-                           "\"aggregator_kwargs\": {\"a\": 1.0, \"b\": [true, null, \"it's\"]}}");
+    json_t *config = check("{\"round_timeout\": 0.1}");
+    json_object_set_new(config, "aggregator_kwargs",
+                        json_loads("{\"a\": 1.0, \"b\": [true, null, \"it's\"]}", 0, NULL));
     json_t *ids = json_pack("[s, s]", "x", "y\\z");
     json_t *round = fedn__plan_round(config, "s", "7", "m", ids);
     json_t *task = fedn__plan_task(round);
@@ -171,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_means_the_defaults_of_the_property_table),
         cmocka_unit_test(values_may_be_texts_numbers_or_null),
+        cmocka_unit_test(parameters_may_be_written_as_python_does),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(ids_of_clients_are_split_at_commas),
         cmocka_unit_test(clients_get_every_value_as_python_writes_it),
