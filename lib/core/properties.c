@@ -76,6 +76,7 @@ const fedn__property fedn__properties[] = {
     BYTES("combiner.max_model_bytes", 1, EXABYTE, "16G", "largest model that is taken"),
 
     BYTES("combiner.max_spool_bytes", 0, EXABYTE, "0", "updates that are here at a time, in all; 0: as many as the disk takes"),
+    BOOLEAN("combiner.reassign", "false", "obey calls that send clients to another combiner, or ask them to connect anew: for closed networks"),
     BYTES("combiner.checkpoint_bytes", 1, EXABYTE, "1G", "folded updates kept on disk, before the aggregate is written in their place"),
 
     STRING("reducer.listen", "0.0.0.0:12090", "address that combiners connect to; port 0 takes a free one"),

@@ -178,6 +178,7 @@ struct raw_stream {
     const char *data;
     fedn__stream *stream;
     fedn__flag closed;
+    int32_t rpc; /* when it is */
     fedn__flag came[STREAM_TASKS];
     ProtobufCMessage *tasks[STREAM_TASKS];
     uint32_t count;
@@ -198,8 +199,8 @@ static void on_closed(fedn__stream *stream, int32_t rpc, const char *details, vo
     raw_stream *s = user_data;
 
     (void)stream;
-    (void)rpc;
     (void)details;
+    s->rpc = rpc;
     s->stream = NULL;
     fedn__flag_set(&s->closed);
 }
@@ -245,6 +246,13 @@ static void end_stream(void *arg)
 
     if (s->stream)
         fedn__stream_cancel(s->stream);
+}
+
+void raw_await_end(raw_stream *stream, int32_t rpc)
+{
+    if (!fedn__flag_wait(&stream->closed, fedn__clock_ns() + (int64_t)BOUND_MS * 1000000))
+        fail_msg("the stream has not ended within %d ms", BOUND_MS);
+    assert_int_equal(stream->rpc, rpc);
 }
 
 void raw_close(raw_stream *stream)

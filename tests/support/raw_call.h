@@ -35,6 +35,8 @@ typedef struct raw_stream raw_stream;
 raw_stream *raw_open(raw_caller *caller, const char *data);
 /* The nth (from 0) task; waits for it. Valid until raw_close(), which comes before the hang-up. */
 const Fedn__TaskRequest *raw_task(raw_stream *stream, uint32_t nth);
+/* Waits until the other side has ended it, with this status. */
+void raw_await_end(raw_stream *stream, int32_t rpc);
 void raw_close(raw_stream *stream);
 
 #endif

@@ -287,6 +287,21 @@ static int32_t is_stale(const fedn__client_engine *engine, uint64_t dial_number)
     return !is_linked(engine) || engine->dial != dial_number;
 }
 
+void fedn__client_engine_sent(fedn__client_engine *engine, int64_t now_ms, uint64_t dial_number,
+                              const char *target)
+{
+    fedn__client_begin_event(engine);
+    if (is_stale(engine, dial_number) || strcmp(engine->target, target) == 0)
+        return;
+    fedn__client_note(engine, FEDN_LOG_INFO, "combiner %s sends this client to %s", engine->target,
+                      target);
+    engine->heartbeat_out = 0;
+    engine->attempts = 0;
+    fedn__client_act(engine, FEDN__CLIENT_HANG_UP);
+    fedn__client_tasks_suspend(engine);
+    take_assignment(engine, now_ms, target);
+}
+
 void fedn__client_engine_opened(fedn__client_engine *engine, int64_t now_ms, uint64_t dial_number)
 {
     fedn__client_begin_event(engine);

@@ -104,6 +104,9 @@ void fedn__client_engine_tick(fedn__client_engine *engine, int64_t now_ms);
 void fedn__client_engine_assigned(fedn__client_engine *engine, int64_t now_ms, int32_t outcome,
                                   fedn_status status, const char *text);
 /* The combiner has answered the TaskStream. */
+/* The combiner sends us to another one. */
+void fedn__client_engine_sent(fedn__client_engine *engine, int64_t now_ms, uint64_t dial,
+                              const char *target);
 void fedn__client_engine_opened(fedn__client_engine *engine, int64_t now_ms, uint64_t dial);
 /* The TaskStream has ended, or could not be opened. status FEDN_OK: the combiner ended it. */
 void fedn__client_engine_closed(fedn__client_engine *engine, int64_t now_ms, uint64_t dial,

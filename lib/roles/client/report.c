@@ -68,9 +68,10 @@ fedn_status fedn__report_open(const fedn__reporter *reporter, uint64_t inline_by
 {
     Fedn__ClientAvailableMessage message = FEDN__CLIENT_AVAILABLE_MESSAGE__INIT;
     Fedn__Client sender;
-    char data[48];
+    char data[64];
 
-    snprintf(data, sizeof data, "{\"inline_bytes\":%llu}", (unsigned long long)inline_bytes);
+    snprintf(data, sizeof data, "{\"inline_bytes\":%llu,\"moves\":true}",
+             (unsigned long long)inline_bytes);
     set_sender(&sender, reporter);
     message.sender = &sender;
     message.data = data;

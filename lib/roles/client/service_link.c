@@ -83,6 +83,23 @@ static void on_opened(fedn__stream *stream, void *user_data)
     fedn__client_flush_notes(errand->service);
 }
 
+/* A line that was safe stays so: TLS is not left for plain text. */
+static void move(fedn__client_service *service, uint64_t dial, const char *target)
+{
+    fedn__address address;
+    fedn_error err;
+
+    if (fedn__address_parse(target, &address, &err) != FEDN_OK) {
+        fedn__log_write(&service->options->log, FEDN_LOG_WARNING, "client",
+                        "the combiner sends this client elsewhere: %s", err.message);
+        return;
+    }
+    address.tls = service->address.tls;
+    service->address = address;
+    fedn__client_engine_sent(service->engine, fedn__clock_ms(), dial, address.target);
+    fedn__client_drain(service);
+}
+
 static void on_task(fedn__stream *stream, const ProtobufCMessage *message, void *user_data)
 {
     const Fedn__TaskRequest *request = (const Fedn__TaskRequest *)message;
@@ -91,6 +108,10 @@ static void on_task(fedn__stream *stream, const ProtobufCMessage *message, void 
     fedn__order *order = NULL;
     fedn_error err;
 
+    if (*request->server) {
+        move(service, errand->dial, request->server);
+        return;
+    }
     fedn_status rc =
         fedn__order_parse(request, service->helper, most_inline(service), &order, &err);
     if (rc == FEDN_ERR_UNSUPPORTED)

@@ -34,6 +34,7 @@ static fedn_status read_options(fedn_combiner *combiner, fedn_error *err)
     o->state_dir = fedn__config_string(c, "combiner.state_dir");
     o->max_clients = (uint32_t)fedn__config_integer(c, "combiner.max_clients");
     o->max_uploads = (uint32_t)fedn__config_integer(c, "combiner.max_uploads");
+    o->reassign = fedn__config_boolean(c, "combiner.reassign");
     o->workers = (uint32_t)fedn__config_integer(c, "combiner.workers");
     o->liveness_ms = fedn__config_integer(c, "combiner.liveness_ms");
     o->reconnect_max_ms = fedn__config_integer(c, "combiner.reconnect_max_ms");

@@ -102,6 +102,7 @@ static void task_stream(void *service_data, fedn__call *call, const ProtobufCMes
     if (!held)
         return;
     held->inline_bytes = fedn__combiner_read_inline(message->data);
+    held->moves = fedn__combiner_read_moves(message->data);
     if (fedn__combiner_engine_attach(service->engine, fedn__clock_ms(), id,
                                      sender_name(message->sender),
                                      (uint64_t)(uintptr_t)held) != FEDN_OK)
@@ -198,6 +199,8 @@ static void accepting(void *service_data, fedn__call *call, const ProtobufCMessa
     X("Connector/SendHeartbeat", FEDN__UNARY, 0, heartbeat, heartbeat)                             \
     X("Connector/ListActiveClients", FEDN__UNARY, 0, list_clients_request, list_active)            \
     X("Connector/AcceptingClients", FEDN__UNARY, 0, connection_request, accepting)                 \
+    X("Connector/ReassignClient", FEDN__UNARY, 0, reassign_request, fedn__combiner_reassign)       \
+    X("Connector/ReconnectClient", FEDN__UNARY, 0, reconnect_request, fedn__combiner_reconnect)    \
     X("Reducer/GetGlobalModel", FEDN__UNARY, 0, get_global_model_request,                          \
       fedn__combiner_global_model)                                                                 \
     X("Control/Start", FEDN__UNARY, MOST, control_request, fedn__combiner_control)                 \

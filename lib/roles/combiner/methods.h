@@ -23,6 +23,10 @@ fedn__combiner_handler fedn__combiner_model_update;
 fedn__combiner_handler fedn__combiner_status, fedn__combiner_validation, fedn__combiner_prediction,
     fedn__combiner_backward, fedn__combiner_metric, fedn__combiner_attribute,
     fedn__combiner_telemetry;
+/* moves.c: clients that are sent elsewhere */
+fedn__combiner_handler fedn__combiner_reassign, fedn__combiner_reconnect;
+/* Whether a client may be, from what it says when it opens its stream. */
+int32_t fedn__combiner_read_moves(const char *data);
 /* control.c: what is asked of a combiner that is the reducer's to say */
 fedn__combiner_handler fedn__combiner_global_model, fedn__combiner_control;
 

@@ -27,6 +27,7 @@ typedef struct fedn__combiner_options {
     uint32_t max_clients;
     uint32_t max_uploads;
     uint32_t workers;
+    int32_t reassign;
     int64_t liveness_ms;
     int64_t reconnect_max_ms;
     int64_t drain_ms;
@@ -42,6 +43,7 @@ typedef struct fedn__held_call {
     char *client_id;
     char update_id[FEDN__UUID_TEXT]; /* "" for a stream */
     uint64_t inline_bytes;           /* of a stream: a model up to this size may go with a task */
+    int32_t moves;                   /* it goes to another combiner if it is told to */
 } fedn__held_call;
 
 /* Sends what changed, but not more often than every so many milliseconds. */
