@@ -41,6 +41,12 @@ static const char *type_name(const fedn__order *order)
     }
 }
 
+/* A task may have no round: FEDn's validations and predictions come without. */
+static const char *of_round(const fedn__order *order)
+{
+    return order->round_id[0] ? " of round " : "";
+}
+
 static int32_t has_callback(const fedn__client_settings *settings, const fedn__order *order)
 {
     switch (order->type) {
@@ -114,8 +120,8 @@ static void fail(fedn__client_engine *engine, const char *reason)
     engine->failed = 1;
     snprintf(engine->reason, sizeof engine->reason, "%s", reason);
     enter(engine, PHASE_NEED_ANSWER);
-    fedn__client_note(engine, FEDN_LOG_WARNING, "%s task of round %s: %.400s",
-                      type_name(engine->current), engine->current->round_id, reason);
+    fedn__client_note(engine, FEDN_LOG_WARNING, "%s task%s%s: %.400s", type_name(engine->current),
+                      of_round(engine->current), engine->current->round_id, reason);
 }
 
 static void begin_next(fedn__client_engine *engine)
@@ -342,8 +348,9 @@ static int32_t try_again(fedn__client_engine *engine, int64_t now_ms, int32_t ph
     if (!may_try_again(engine, phase, status))
         return 0;
     if (++engine->tries == 1)
-        fedn__client_note(engine, FEDN_LOG_WARNING, "%s task of round %s: %.400s; trying again",
-                          type_name(engine->current), engine->current->round_id, text);
+        fedn__client_note(engine, FEDN_LOG_WARNING, "%s task%s%s: %.400s; trying again",
+                          type_name(engine->current), of_round(engine->current),
+                          engine->current->round_id, text);
     engine->retry_at = now_ms + fedn__client_backoff(engine, engine->tries - 1);
     engine->phase = phase;
     return 1;
@@ -393,8 +400,8 @@ void fedn__client_engine_unwanted(fedn__client_engine *engine, int64_t now_ms, u
     (void)now_ms;
     if (!is_awaited(engine, PHASE_RUNNING, step) || engine->cancelled)
         return;
-    fedn__client_note(engine, FEDN_LOG_INFO, "%s task of round %s: %.400s",
-                      type_name(engine->current), engine->current->round_id, text);
+    fedn__client_note(engine, FEDN_LOG_INFO, "%s task%s%s: %.400s", type_name(engine->current),
+                      of_round(engine->current), engine->current->round_id, text);
     cancel(engine, CANCELLED_OVER);
 }
 
@@ -439,11 +446,11 @@ void fedn__client_engine_answered(fedn__client_engine *engine, int64_t now_ms, u
     }
     const fedn__order *order = engine->current;
     if (status != FEDN_OK || text[0])
-        fedn__client_note(engine, FEDN_LOG_WARNING, "%s task of round %s: %.400s", type_name(order),
-                          order->round_id, text);
+        fedn__client_note(engine, FEDN_LOG_WARNING, "%s task%s%s: %.400s", type_name(order),
+                          of_round(order), order->round_id, text);
     else if (!engine->failed)
-        fedn__client_note(engine, FEDN_LOG_INFO, "%s task of round %s: answered", type_name(order),
-                          order->round_id);
+        fedn__client_note(engine, FEDN_LOG_INFO, "%s task%s%s: answered", type_name(order),
+                          of_round(order), order->round_id);
     let_go(engine);
     fedn__client_tasks_advance(engine, now_ms);
 }

@@ -456,7 +456,8 @@ void fedn__client_refuse(fedn__client_service *service, const fedn__client_actio
 {
     const fedn__reporter reporter = fedn__client_reporter(service);
 
-    fedn__log_write(&service->options->log, FEDN_LOG_WARNING, "client",
-                    "a task of round %s is refused: %s", action->order->round_id, action->text);
+    fedn__log_write(&service->options->log, FEDN_LOG_WARNING, "client", "a task%s%s is refused: %s",
+                    action->order->round_id[0] ? " of round " : "", action->order->round_id,
+                    action->text);
     (void)fedn__report_failure(&reporter, action->order, action->text, NULL, NULL);
 }
