@@ -13,6 +13,7 @@
 #include <fedn/error.h>
 #include <fedn/log.h>
 #include <fedn/model.h>
+#include <fedn/package.h>
 #include <fedn/reducer.h>
 #include <fedn/task.h>
 #include <fedn/version.h>

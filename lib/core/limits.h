@@ -73,6 +73,16 @@
 #define FEDN__LIMIT_REGISTRY           64               /* plugged-in formats, aggregators */
 #define FEDN__LIMIT_METRICS            256              /* names in one result */
 
+/* compute packages, unpacked */
+#define FEDN__LIMIT_PACKAGE_MEMBERS 10000
+#define FEDN__LIMIT_PACKAGE_BYTES   (8 * FEDN__GIB)
+#define FEDN__LIMIT_PACKAGE_FILE    (4 * FEDN__GIB)
+#define FEDN__LIMIT_PACKAGE_SMALL   (64 * FEDN__MIB) /* up to here any ratio is fine */
+#define FEDN__LIMIT_PACKAGE_RATIO   200              /* times the archive's bytes */
+#define FEDN__LIMIT_PACKAGE_PATH    1024
+#define FEDN__LIMIT_PACKAGE_DEPTH   32
+#define FEDN__LIMIT_PACKAGE_YAML    (256 * FEDN__KIB) /* fedn.yaml, and the environment file */
+
 /* roles */
 #define FEDN__LIMIT_COMBINERS        1024
 #define FEDN__LIMIT_CLIENTS          1000000
