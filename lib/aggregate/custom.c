@@ -5,7 +5,9 @@
 #include "aggregate/rule.h"
 #include "core/alloc.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "model/model.h"
+#include <string.h>
 
 typedef struct custom {
     const fedn__rule *rule;
@@ -107,6 +109,53 @@ static fedn_status add(void *of, fedn__round *round, const fedn__reader *update,
     return rc;
 }
 
+/* A table may stand on a rule of ours and save what that one saves: a tensor of its model that is
+ * named as our description has one dot more in the file. */
+#define INNER FEDN__PARTIAL_TENSOR "."
+
+static fedn_status inner_layout(const fedn__index *model, fedn__index *ret, fedn_error *err)
+{
+    fedn_status rc = FEDN_OK;
+
+    fedn__index_init(ret, 1);
+    for (uint32_t i = 0; rc == FEDN_OK && i < model->count; i++) {
+        const fedn__tensor_info *info = &model->entries[i].info;
+        int32_t ours = strncmp(info->name, INNER, sizeof INNER - 2) == 0;
+        char *name = fedn__strf("%s%s", info->name, ours ? "." : "");
+        fedn__entry *entry = NULL;
+        rc = name ? fedn__index_add(ret, name, info->dtype, info->rank, info->shape, &entry, err)
+                  : fedn__error_nomem(err);
+        fedn__free(name);
+    }
+    return rc;
+}
+
+/* The same the other way round; the first tensor is our description. */
+static fedn_status load_inner(fedn__source *source, fedn_model **ret, fedn_error *err)
+{
+    fedn_model *model = NULL;
+    fedn_status rc = fedn_model_new(&model, err);
+
+    for (uint32_t i = 1; rc == FEDN_OK && i < fedn__source_count(source); i++) {
+        const fedn__tensor_info *info = fedn__source_info(source, i);
+        uint64_t bytes = strlen(info->name);
+        int32_t ours = strncmp(info->name, INNER, sizeof INNER - 1) == 0;
+        char *name = fedn__strndup(info->name, ours ? bytes - 1 : bytes);
+        void *data = NULL;
+        rc = name ? fedn_model_add(model, name, info->dtype, info->rank, info->shape, NULL, &data,
+                                   err)
+                  : fedn__error_nomem(err);
+        if (rc == FEDN_OK)
+            rc = fedn__source_read(source, i, 0, data, info->bytes, err);
+        fedn__free(name);
+    }
+    if (rc == FEDN_OK)
+        *ret = model;
+    else
+        fedn_model_unref(model);
+    return rc;
+}
+
 static fedn_status merge(void *of, fedn__round *round, const fedn__reader *partial,
                          const fedn__round *more, fedn_error *err)
 {
@@ -118,7 +167,7 @@ static fedn_status merge(void *of, fedn__round *round, const fedn__reader *parti
     (void)round;
     (void)more;
     if (rc == FEDN_OK)
-        rc = fedn__source_load(partial->source, 1, &model, err);
+        rc = load_inner(partial->source, &model, err);
     if (rc == FEDN_OK)
         rc = outcome(self->rule, "merge", self->rule->impl->merge(self->self, model, &theirs),
                      &theirs, err);
@@ -139,9 +188,10 @@ static fedn_status take(const custom *self, const char *verb, fedn_status rc, fe
     return rc;
 }
 
-static fedn_status write_model(const fedn_model *model, fedn__output *output, fedn_error *err)
+static fedn_status write_model(const fedn_model *model, const fedn__index *layout,
+                               fedn__output *output, fedn_error *err)
 {
-    fedn_status rc = fedn__output_begin(output, fedn__model_index(model), err);
+    fedn_status rc = fedn__output_begin(output, layout, err);
 
     for (uint32_t i = 0; rc == FEDN_OK && i < fedn_model_count(model); i++)
         rc = fedn__output_write(output, fedn_model_data(model, i), fedn_model_bytes(model, i), err);
@@ -153,6 +203,7 @@ static fedn_status save(void *of, const fedn__round *round, fedn__output *output
     custom *self = of;
     fedn_error theirs = {0};
     fedn_model *model = NULL;
+    fedn__index layout;
     fedn_status rc = check_open(self, err);
 
     (void)round;
@@ -160,8 +211,12 @@ static fedn_status save(void *of, const fedn__round *round, fedn__output *output
         rc = self->rule->impl->save(self->self, &model, &theirs);
         rc = take(self, "save", rc, model, &theirs, err);
     }
-    if (rc == FEDN_OK)
-        rc = write_model(model, output, err);
+    if (rc == FEDN_OK) {
+        rc = inner_layout(fedn__model_index(model), &layout, err);
+        if (rc == FEDN_OK)
+            rc = write_model(model, &layout, output, err);
+        fedn__index_done(&layout);
+    }
     fedn_model_unref(model);
     return rc;
 }
@@ -200,7 +255,7 @@ static fedn_status finish(void *of, fedn__round *round, fedn__output *output, fe
     if (rc == FEDN_OK)
         rc = check_result(self, round, err);
     if (rc == FEDN_OK)
-        return write_model(self->result, output, err);
+        return write_model(self->result, fedn__model_index(self->result), output, err);
     if (rc == FEDN_ERR_CALLBACK && self->result) { /* the round is over and has no result */
         self->result = fedn_model_unref(self->result);
         round->broken = 1;
@@ -217,7 +272,7 @@ static fedn_status save_state(void *of, fedn__output *output, fedn_error *err)
 
     rc = take(self, "save_state", rc, model, &theirs, err);
     if (rc == FEDN_OK)
-        rc = write_model(model, output, err);
+        rc = write_model(model, fedn__model_index(model), output, err);
     fedn_model_unref(model);
     return rc;
 }

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-LIBC = set("""assert ctype dirent errno fcntl fenv float fnmatch ftw getopt inttypes langinfo limits locale malloc math netdb poll pthread
+LIBC = set("""assert ctype dirent dlfcn errno fcntl fenv float fnmatch ftw getopt inttypes langinfo limits locale malloc math netdb poll pthread
  sched setjmp signal spawn stdarg stdatomic stdbool stddef stdint stdio stdlib string strings syslog termios time unistd wchar
  arpa/inet net/if netinet/in netinet/tcp sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select
  sys/socket sys/stat sys/statvfs sys/time sys/types sys/uio sys/un sys/utsname sys/wait linux/filter""".split())

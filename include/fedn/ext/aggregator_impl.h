@@ -38,6 +38,19 @@ typedef struct fedn_aggregator_impl {
     fedn_status (*load_state)(void *self, fedn_model *state, fedn_error *err);
 } fedn_aggregator_impl;
 
+#define FEDN_AGGREGATOR_PLUGIN_ABI 1u
+
+/**
+ * What a shared object exports under the name `fedn_aggregator_plugin` to be named in
+ * combiner.aggregator_library and reducer.aggregator_library: the rule that is registered when it
+ * is loaded. It is loaded once and stays as long as the process.
+ */
+typedef struct fedn_aggregator_plugin_table {
+    uint32_t abi_version; /* FEDN_AGGREGATOR_PLUGIN_ABI */
+    const fedn_aggregator_impl *impl;
+    void *user_data;
+} fedn_aggregator_plugin_table;
+
 FEDN_BEGIN_DECLS
 
 /**

@@ -2,6 +2,7 @@
  * The public handle of the combiner role. */
 #include <fedn/combiner.h>
 
+#include "aggregate/plugin.h"
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -68,6 +69,10 @@ fedn_status fedn_combiner_new(const fedn_config *config, fedn_combiner **ret, fe
         return fedn__error_nomem(err);
     fedn__flag_init(&combiner->stop);
     fedn_status rc = fedn__config_copy(config, &combiner->config, err);
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_load_plugins(
+            fedn__config_string(combiner->config, "combiner.aggregator_library"),
+            "combiner.aggregator_library", err);
     if (rc == FEDN_OK)
         rc = read_options(combiner, err);
     if (rc != FEDN_OK)

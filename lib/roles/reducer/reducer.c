@@ -2,6 +2,7 @@
  * The public handle of the reducer role. */
 #include <fedn/reducer.h>
 
+#include "aggregate/plugin.h"
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -55,6 +56,10 @@ fedn_status fedn_reducer_new(const fedn_config *config, fedn_reducer **ret, fedn
         return fedn__error_nomem(err);
     fedn__flag_init(&reducer->stop);
     rc = fedn__config_copy(config, &reducer->config, err);
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_load_plugins(
+            fedn__config_string(reducer->config, "reducer.aggregator_library"),
+            "reducer.aggregator_library", err);
     if (rc == FEDN_OK)
         rc = check_config(reducer->config, err);
     if (rc != FEDN_OK) {

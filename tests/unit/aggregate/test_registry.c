@@ -129,6 +129,82 @@ static void what_a_rule_of_the_application_keeps_is_saved_and_loaded(void **stat
     test_scratch_done(scratch);
 }
 
+/* A table that stands on federated averaging, as examples/custom_aggregator.c does. */
+static fedn_status on_fedavg_create(const char *kwargs, void *user_data, void **ret_self,
+                                    fedn_error *err)
+{
+    fedn_aggregator *mean = NULL;
+    fedn_status rc = fedn_aggregator_new("fedavg", kwargs, &mean, err);
+
+    (void)user_data;
+    *ret_self = mean;
+    return rc;
+}
+
+static void on_fedavg_destroy(void *self)
+{
+    fedn_aggregator_free(self);
+}
+
+static fedn_status on_fedavg_add(void *self, fedn_model *model, double weight, fedn_error *err)
+{
+    return fedn_aggregator_add(self, model, weight, err);
+}
+
+static fedn_status on_fedavg_save(void *self, fedn_model **ret, fedn_error *err)
+{
+    return fedn_aggregator_save(self, ret, err);
+}
+
+static fedn_status on_fedavg_merge(void *self, fedn_model *partial, fedn_error *err)
+{
+    return fedn_aggregator_merge(self, partial, err);
+}
+
+static fedn_status on_fedavg_finish(void *self, fedn_model **ret, fedn_error *err)
+{
+    return fedn_aggregator_finish(self, ret, err);
+}
+
+static void on_fedavg_reset(void *self)
+{
+    fedn__aggregator_reset(self);
+}
+
+static void a_rule_that_saves_what_one_of_ours_saves_is_merged(void **state)
+{
+    static const fedn_aggregator_impl impl = {.struct_size = sizeof impl,
+                                              .name = "on_fedavg",
+                                              .create = on_fedavg_create,
+                                              .destroy = on_fedavg_destroy,
+                                              .add = on_fedavg_add,
+                                              .save = on_fedavg_save,
+                                              .merge = on_fedavg_merge,
+                                              .finish = on_fedavg_finish,
+                                              .reset = on_fedavg_reset};
+    fedn_aggregator *first = NULL;
+    fedn_aggregator *second = NULL;
+    fedn_model *model = test_model_pair(1);
+    fedn_model *partial = NULL;
+    fedn_error err;
+
+    (void)state;
+    assert_ok(fedn_aggregator_register(&impl, NULL, &err), &err);
+    assert_ok(fedn_aggregator_new("on_fedavg", NULL, &first, &err), &err);
+    assert_ok(fedn_aggregator_new("on_fedavg", NULL, &second, &err), &err);
+    test_add(first, model, 2);
+    assert_ok(fedn_aggregator_save(first, &partial, &err), &err);
+    assert_ok(fedn_aggregator_merge(second, partial, &err), &err);
+    assert_ok(fedn_aggregator_merge(second, partial, &err), &err);
+    fedn_model *mean = test_finish(second);
+    test_assert_same_model(mean, model);
+    fedn_model_unref(mean);
+    fedn_model_unref(partial);
+    fedn_model_unref(model);
+    fedn_aggregator_free(second);
+    fedn_aggregator_free(first);
+}
+
 /* A rule whose next answer is set by the test. */
 typedef struct puppet {
     fedn_status rc;
@@ -328,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_unknown_name_is_answered_with_the_known_ones),
         cmocka_unit_test(a_bad_table_is_refused),
         cmocka_unit_test(a_table_may_end_where_the_first_release_ended_it),
+        cmocka_unit_test(a_rule_that_saves_what_one_of_ours_saves_is_merged),
         cmocka_unit_test(what_a_rule_of_the_application_keeps_is_saved_and_loaded),
         cmocka_unit_test(what_a_rule_fails_with_reaches_the_caller),
         cmocka_unit_test(a_result_that_is_no_model_of_the_round_is_refused),
