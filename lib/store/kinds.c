@@ -25,7 +25,7 @@
         "server_functions"                                                                         \
     }
 
-static const fedn__kind_field settings[] = {SETTINGS, {NULL}};
+const fedn__kind_field fedn__kind_settings[] = {SETTINGS, {NULL}};
 
 static const fedn__kind_field round_settings[] = {SETTINGS,
                                                   {"session_id"},
@@ -36,7 +36,7 @@ static const fedn__kind_field round_settings[] = {SETTINGS,
                                                   {"selected_clients", FEDN__FIELD_ANY},
                                                   {NULL}};
 
-static const fedn__kind_field party[] = {{"name"}, {"role"}, {"client_id"}, {NULL}};
+const fedn__kind_field fedn__kind_party[] = {{"name"}, {"role"}, {"client_id"}, {NULL}};
 
 static const fedn__kind_field reduce_times[] = {{"time_aggregate_model", FEDN__FIELD_NUMBER},
                                                 {"time_fetch_model", FEDN__FIELD_NUMBER},
@@ -57,11 +57,11 @@ static const fedn__kind_field round_parts[] = {{"round_id"},
 
 #define SENDER                                                                                     \
     {                                                                                              \
-        "sender", FEDN__FIELD_OBJECT, party                                                        \
+        "sender", FEDN__FIELD_OBJECT, fedn__kind_party                                             \
     }
 #define RECEIVER                                                                                   \
     {                                                                                              \
-        "receiver", FEDN__FIELD_OBJECT, party                                                      \
+        "receiver", FEDN__FIELD_OBJECT, fedn__kind_party                                           \
     }
 
 static const fedn__kind kinds[FEDN__KIND_COUNT] = {
@@ -81,7 +81,8 @@ static const fedn__kind kinds[FEDN__KIND_COUNT] = {
                                    {"active", FEDN__FIELD_SWITCH}, {"checksum"}, STAMPED)},
     [FEDN__KIND_SESSION] = {"sessions", "session_id",
                             FIELDS({"session_id"}, {"name"}, {"status"}, {"seed_model_id"},
-                                   {"session_config", FEDN__FIELD_OBJECT, settings}, STAMPED)},
+                                   {"session_config", FEDN__FIELD_OBJECT, fedn__kind_settings},
+                                   STAMPED)},
     [FEDN__KIND_ROUND] = {"rounds", "round_id",
                           FIELDS({"round_id"}, {"status"},
                                  {"round_config", FEDN__FIELD_OBJECT, round_settings},

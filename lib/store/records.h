@@ -48,6 +48,9 @@ typedef struct fedn__kind {
     const fedn__kind_field *fields; /* every field of the record; a NULL name at the end */
 } fedn__kind;
 
+/* What requests have as well: the settings of a session, who sent something. */
+extern const fedn__kind_field fedn__kind_settings[], fedn__kind_party[];
+
 const fedn__kind *fedn__kind_get(int32_t kind);
 int32_t fedn__kind_find(const char *entity); /* -1: none */
 /* "round_config.rounds" among the fields of a kind; NULL: not known. */

@@ -9,32 +9,17 @@
 
 #define SESSION_CONFIG                                                                             \
     {                                                                                              \
-        "session_config", FEDN__FIELD_OBJECT, session_config                                       \
+        "session_config", FEDN__FIELD_OBJECT, fedn__kind_settings                                  \
     }
 
-static const fedn__kind_field session_config[] = {{"aggregator"},
-                                                  {"aggregator_kwargs", FEDN__FIELD_ANY},
-                                                  {"round_timeout", FEDN__FIELD_NUMBER},
-                                                  {"buffer_size", FEDN__FIELD_INTEGER},
-                                                  {"rounds", FEDN__FIELD_INTEGER},
-                                                  {"delete_models_storage", FEDN__FIELD_SWITCH},
-                                                  {"clients_required", FEDN__FIELD_INTEGER},
-                                                  {"requested_clients", FEDN__FIELD_INTEGER},
-                                                  {"validate", FEDN__FIELD_SWITCH},
-                                                  {"helper_type"},
-                                                  {"model_id"},
-                                                  {"server_functions"},
-                                                  {NULL}};
-
-static const fedn__kind_field party[] = {{"name"}, {"role"}, {"client_id"}, {NULL}};
 static const fedn__kind_field counted[] = {{"id"}, {"count", FEDN__FIELD_INTEGER}, {NULL}};
 
 static const fedn__schema schemas[] = {
     {"message", FIELDS({"message"})},
     {"state", FIELDS({"state"})},
     {"helper", FIELDS({"helper"})},
-    {"status", FIELDS({"state"}, {"version"}, {"models", FEDN__FIELD_INTEGER}, {"message"},
-                      {"session", FEDN__FIELD_ANY}, {"combiners", FEDN__FIELD_ANY})},
+    {"status", FIELDS({"state"}, {"reducer", FEDN__FIELD_ANY}, {"models", FEDN__FIELD_INTEGER},
+                      {"message"}, {"session", FEDN__FIELD_ANY}, {"combiners", FEDN__FIELD_ANY})},
     {"client-asks",
      FIELDS({"name"}, {"client_id"}, {"preferred_combiner"}, {"combiner_preferred"}, {"package"})},
     {"assignment", FIELDS({"status"}, {"host"}, {"fqdn"}, {"port", FEDN__FIELD_INTEGER}, {"ip"},
@@ -56,9 +41,9 @@ static const fedn__schema schemas[] = {
             {"model_name_prefix"}, {"client_ids"})},
     {"prediction-start", FIELDS({"prediction_id"}, {"model_id"})},
     {"telemetry-new", FIELDS({"key"}, {"value", FEDN__FIELD_NUMBER}, {"timestamp"},
-                             {"sender", FEDN__FIELD_OBJECT, party})},
+                             {"sender", FEDN__FIELD_OBJECT, fedn__kind_party})},
     {"attribute-new",
-     FIELDS({"key"}, {"value"}, {"timestamp"}, {"sender", FEDN__FIELD_OBJECT, party})},
+     FIELDS({"key"}, {"value"}, {"timestamp"}, {"sender", FEDN__FIELD_OBJECT, fedn__kind_party})},
     {"client-ids", FIELDS({"client_ids", FEDN__FIELD_ANY})},
 };
 
