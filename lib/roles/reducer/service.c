@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/fs.h"
 #include "roles/reducer/api/api.h"
+#include "roles/reducer/expiry.h"
 #include "rpc/parts.h"
 #include <unistd.h>
 
@@ -191,6 +192,7 @@ fedn_status fedn__service_start(fedn__reducer_service *service, fedn_error *err)
     if (rc != FEDN_OK)
         return rc;
     fedn__service_resume(service);
+    fedn__loop_call(service->loop, fedn__expiry_start, service);
     return listen_all(service, err);
 }
 
@@ -213,6 +215,7 @@ static void begin_stop(void *arg)
     service->stopping = 1;
     fedn__loop_timer_cancel(service->loop, &service->timer);
     fedn__loop_timer_cancel(service->loop, &service->round_timer);
+    fedn__loop_timer_cancel(service->loop, &service->expiry_timer);
     if (service->tier)
         fedn__tier_close(service->tier);
     if ((!service->recorder || fedn__recorder_is_idle(service->recorder)) &&

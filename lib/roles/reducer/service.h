@@ -46,6 +46,7 @@ typedef struct fedn__reducer_service {
     struct fedn__asking *asking; /* orders that are being collected; NULL: none */
     uint32_t ends_owed;          /* ends of sessions that are being written; their events follow */
     fedn__timer timer;           /* the engine's deadline */
+    fedn__timer expiry_timer;    /* for the next look for old telemetry */
     fedn__timer round_timer;     /* for the next round event */
     int64_t round_event_ms;      /* when the last one was sent */
     int32_t round_dirty;
