@@ -24,7 +24,7 @@ LAYERS = {
     "rpc": (["core"], ["grpc/", "protobuf-c/", ".pb-c.h"]),
     "package": (["core", "security"], ["archive.h", "archive_entry.h", "yaml.h"]),
     "control": (["core", "http"], ["jansson.h"]),
-    "roles": (["core", "model", "aggregate", "security", "store", "http", "rpc"], ["jansson.h", ".pb-c.h"]),
+    "roles": (["core", "model", "aggregate", "security", "package", "store", "http", "rpc"], ["jansson.h", ".pb-c.h"]),
 }
 # a file of this name may include this besides
 FILES = {

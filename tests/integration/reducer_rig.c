@@ -194,6 +194,27 @@ json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type,
     return wait.found;
 }
 
+char *reducer_rig_file(reducer_rig *rig, const char *path, uint64_t *ret_bytes)
+{
+    char url[512];
+    char to[512];
+    fedn__http_client *client = NULL;
+    fedn__http_call call = {
+        .method = "GET", .url = url, .timeout_ms = 20000, .max_bytes = UINT64_MAX};
+    int32_t status = 0;
+    char *text = NULL;
+    fedn_error err;
+
+    url_of(rig, path, url);
+    snprintf(to, sizeof to, "%s/fetched", rig->dir);
+    assert_ok(fedn__http_client_new(&client, &err), &err);
+    assert_ok(fedn__http_fetch_file(client, &call, to, NULL, NULL, &status, &text, &err), &err);
+    fedn__http_client_free(client);
+    fedn__free(text);
+    assert_int_equal(status, 200);
+    return test_read_file(to, ret_bytes);
+}
+
 json_t *reducer_rig_upload(reducer_rig *rig, const char *to, const char *path,
                            const char *const *fields, int32_t wanted)
 {

@@ -31,6 +31,8 @@ json_t *reducer_rig_send(reducer_rig *rig, const char *method, const char *path,
                          const char *body, int32_t status);
 /* The exact text of an answer; free() it. */
 char *reducer_rig_text(reducer_rig *rig, const char *path, int32_t status);
+/* What a download brings; free() it. */
+char *reducer_rig_file(reducer_rig *rig, const char *path, uint64_t *ret_bytes);
 /* Follows events?<query> until one has this type and, at a dotted name, this text; it. */
 json_t *reducer_rig_await(reducer_rig *rig, const char *query, const char *type, const char *member,
                           const char *text);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Compute packages at the REST API of a reducer: taken and given out, chosen, refused. The reducer
- * looks at how an archive begins, never into it. */
+ * Compute packages at the REST API of a reducer: taken and given out, chosen, refused. */
 #include "reducer_rig.h"
 #include "test.h"
 
+#include <fedn/alloc.h>
+#include <fedn/package.h>
 #include <stdlib.h>
-
-static const char gzip[] = "\x1f\x8b\x08 of a package";
+#include <sys/stat.h>
 
 static json_t *get(reducer_rig *rig, const char *path, int32_t status)
 {
@@ -31,10 +31,38 @@ static json_t *upload(reducer_rig *rig, const char *name, const char *helper, co
     return reducer_rig_upload(rig, "api/v1/packages/", path, fields, status);
 }
 
+/* An archive of a folder with this one file; free() it. */
+static char *archive(reducer_rig *rig, const char *file, uint64_t *ret_bytes)
+{
+    static const char plan[] = "entry_points:\n  train:\n    command: cp\n";
+    char dir[256];
+    char path[512];
+    char packed[512];
+    fedn_error err;
+
+    snprintf(dir, sizeof dir, "%s/folder", rig->dir);
+    mkdir(dir, 0700);
+    snprintf(path, sizeof path, "%s/fedn.yaml", dir);
+    test_write_file(path, plan, sizeof plan - 1);
+    snprintf(packed, sizeof packed, "%s/packed.tgz", rig->dir);
+    assert_ok(fedn_package_create(dir, packed, NULL, &err), &err);
+    if (strcmp(file, "fedn.yaml") != 0) {
+        char command[2048];
+        snprintf(command, sizeof command, "cd %s && mv fedn.yaml %s && tar -czf %s %s", dir, file,
+                 packed, file);
+        assert_int_equal(system(command), 0);
+    }
+    return test_read_file(packed, ret_bytes);
+}
+
 /* Uploads one; its id, which the caller frees. */
 static char *add(reducer_rig *rig, const char *name, const char *helper)
 {
-    json_decref(upload(rig, name, helper, gzip, sizeof gzip - 1, 200));
+    uint64_t bytes = 0;
+    char *data = archive(rig, "fedn.yaml", &bytes);
+
+    json_decref(upload(rig, name, helper, data, bytes, 200));
+    free(data);
     json_t *active = get(rig, "api/v1/packages/active", 200);
     assert_string_equal(text(active, "name"), name);
     char *id = strdup(text(active, "package_id"));
@@ -54,14 +82,23 @@ static void a_package_comes_back_as_it_was(void **state)
     snprintf(wanted, sizeof wanted, "%s.tgz", id);
     assert_string_equal(text(record, "storage_file_name"), wanted);
     assert_true(json_is_true(json_object_get(record, "active")));
-    char *data = reducer_rig_text(rig, "api/v1/packages/download", 200);
-    assert_memory_equal(data, gzip, sizeof gzip - 1);
+    uint64_t bytes = 0;
+    char packed[512];
+    char *sum = NULL;
+    fedn_error err;
+    char *sent = archive(rig, "fedn.yaml", &bytes);
+    uint64_t got = 0;
+    char *data = reducer_rig_file(rig, "api/v1/packages/download", &got);
+    assert_int_equal(got, bytes);
+    assert_memory_equal(data, sent, bytes);
     free(data);
-    /* of "\x1f\x8b\x08 of a package", by another program */
-    json_t *sum = get(rig, "api/v1/packages/checksum", 200);
-    assert_string_equal(text(sum, "checksum"),
-                        "f2c713fdcba0cef29c1e7dc51042b5975089735c52a10bb8c6c6979de90763e3");
-    json_decref(sum);
+    free(sent);
+    snprintf(packed, sizeof packed, "%s/packed.tgz", rig->dir);
+    assert_ok(fedn_package_checksum(packed, &sum, &err), &err);
+    json_t *said = get(rig, "api/v1/packages/checksum", 200);
+    assert_string_equal(text(said, "checksum"), sum);
+    json_decref(said);
+    fedn_free(sum);
     json_t *helper = get(rig, "api/v1/helpers/active", 200);
     assert_string_equal(json_string_value(helper), "binaryhelper");
     json_decref(helper);
@@ -148,9 +185,16 @@ static void what_no_client_could_use_is_refused(void **state)
     json_decref(get(rig, "api/v1/packages/active", 404));
     refuses(rig, upload(rig, "zip", "numpyhelper", "PK\3\4", 4, 400), "no tar archive gzip");
     refuses(rig, upload(rig, "none", "numpyhelper", "", 0, 400), "no tar archive");
-    refuses(rig, upload(rig, "odd", "nonesuch", gzip, sizeof gzip - 1, 400),
-            "\"nonesuch\" numpyhelper");
-    refuses(rig, upload(rig, long_name, "numpyhelper", gzip, sizeof gzip - 1, 400), "name 255");
+    refuses(rig, upload(rig, "cut", "numpyhelper", "\x1f\x8b\x08 cut", 7, 400),
+            "package.tar.gz no tar");
+    uint64_t bytes = 0;
+    char *data = archive(rig, "fedn.yaml", &bytes);
+    refuses(rig, upload(rig, "odd", "nonesuch", data, bytes, 400), "\"nonesuch\" numpyhelper");
+    refuses(rig, upload(rig, long_name, "numpyhelper", data, bytes, 400), "name 255");
+    free(data);
+    data = archive(rig, "other.yaml", &bytes);
+    refuses(rig, upload(rig, "bare", "numpyhelper", data, bytes, 400), "no fedn.yaml");
+    free(data);
     refuses(rig,
             reducer_rig_send(rig, "POST", "api/v1/packages/",
                              "Content-Type: application/x-www-form-urlencoded", "name=x", 400),

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "package/archive.h"
 #include "roles/reducer/api/body.h"
 #include "security/digest.h"
 #include <stdio.h>
@@ -114,6 +115,29 @@ static json_t *describe(const upload *package, const char *id, const char *endin
                      stored, "helper", package->helper, "active", 1, "checksum", checksum);
 }
 
+static fedn_status on_member(void *self, const fedn__package_member *member, fedn_error *err)
+{
+    const char *slash = strrchr(member->path, '/');
+    int32_t *has_plan = self;
+
+    (void)err;
+    if (!member->directory && strcmp(slash ? slash + 1 : member->path, "fedn.yaml") == 0)
+        *has_plan = 1;
+    return FEDN_OK;
+}
+
+/* What no client could unpack is not taken. */
+static fedn_status check_archive(const char *path, fedn_error *err)
+{
+    int32_t has_plan = 0;
+    const fedn__package_visitor visitor = {on_member, NULL, &has_plan};
+    fedn_status rc = fedn__package_walk(path, &visitor, err);
+
+    return rc == FEDN_OK && !has_plan
+               ? fedn__error(err, FEDN_ERR_FORMAT, "the package has no fedn.yaml")
+               : rc;
+}
+
 static fedn_status read_archive(const char *path, const char **ret_ending,
                                 char ret_checksum[FEDN__SHA256_TEXT], fedn_error *err)
 {
@@ -123,6 +147,8 @@ static fedn_status read_archive(const char *path, const char **ret_ending,
     if (rc == FEDN_OK && !(*ret_ending = ending_of(blob)))
         rc = fedn__error(err, FEDN_ERR_FORMAT,
                          "the package is no tar archive that gzip or bzip2 compressed");
+    if (rc == FEDN_OK)
+        rc = check_archive(path, err);
     if (rc == FEDN_OK)
         rc = fedn__sha256_blob(blob, ret_checksum, err);
     fedn__blob_unref(blob);
@@ -139,7 +165,7 @@ static fedn_status take_package(fedn__reducer_service *service, const upload *pa
     fedn_status rc = read_archive(package->path, &ending, checksum, err);
 
     if (rc != FEDN_OK)
-        return rc;
+        return fedn__error_prefix(err, rc, package->file_name);
     fedn__uuid_new(&uuid);
     fedn__uuid_format(&uuid, id);
     rc = fedn__blobs_adopt(service->packages, &uuid, package->path, err);
