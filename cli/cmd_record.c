@@ -38,6 +38,10 @@ static const kind kinds[] = {
     {"model", "models", "session", "session_id", "no model yet: fednctl model push FILE",
      {{{"MODEL", 1, 0}, "model_id", AS_TEXT}, {{"FROM", 1, 0}, "parent_model", AS_START},
       {{"NAME", 0, 0}, "name", AS_TEXT}, {{"COMMITTED (UTC)", 1, 0}, "committed_at", AS_TIME}}},
+    {"package", "packages", NULL, NULL, "no package yet: fednctl package push FILE",
+     {{{"PACKAGE", 1, 0}, "package_id", AS_TEXT}, {{"NAME", 0, 0}, "name", AS_TEXT},
+      {{"HELPER", 0, 0}, "helper", AS_TEXT}, {{"ACTIVE", 1, 0}, "active", AS_VALUE},
+      {{"COMMITTED (UTC)", 1, 0}, "committed_at", AS_TIME}}},
     {"session", "sessions", NULL, NULL, "no session yet: fednctl session start",
      {{{"SESSION", 1, 0}, "session_id", AS_TEXT}, {{"NAME", 0, 0}, "name", AS_TEXT},
       {{"STATUS", 1, 0}, "status", AS_TEXT},
@@ -115,6 +119,8 @@ static void put_cell(out_table *table, const json_t *record, const column *c)
         out_cellf(table, "%.8s", text);
     } else if (json_is_number(value)) {
         out_cellf(table, "%.6g", json_number_value(value));
+    } else if (json_is_boolean(value)) {
+        out_cell(table, json_is_true(value) ? "yes" : "no");
     } else {
         out_cell(table, text);
     }

@@ -75,6 +75,25 @@ fedn_status runner_split(const char *text, runner_command **ret, fedn_error *err
     return FEDN_OK;
 }
 
+fedn_status runner_shell(const char *script, runner_command **ret, fedn_error *err)
+{
+    const char *const words[] = {"bash", "-c", script, "fednctl"};
+    size_t bytes = 0;
+
+    for (int32_t i = 0; i < 4; i++)
+        bytes += strlen(words[i]) + 1;
+    *ret = calloc(1, sizeof **ret + bytes);
+    if (!*ret)
+        return cli_error(err, FEDN_ERR_NOMEM, "out of memory");
+    char *to = (*ret)->text;
+    for (int32_t i = 0; i < 4; i++) {
+        size_t length = strlen(words[i]) + 1;
+        (*ret)->words[(*ret)->count++] = memcpy(to, words[i], length);
+        to += length;
+    }
+    return FEDN_OK;
+}
+
 static int32_t may_run(const char *path)
 {
     struct stat info;

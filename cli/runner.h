@@ -10,6 +10,8 @@ typedef struct runner_command runner_command;
 /* Splits "PROGRAM ARG..." at blanks; '...', "..." and \ quote, nothing else is special: no shell
  * is run. */
 fedn_status runner_split(const char *text, runner_command **ret, fedn_error *err);
+/* "bash -c SCRIPT"; the arguments of its runs are the script's "$@". */
+fedn_status runner_shell(const char *script, runner_command **ret, fedn_error *err);
 /* FEDN_ERR_NOT_FOUND: its program is neither a file that may be run nor one on the PATH. */
 fedn_status runner_find(const runner_command *command, fedn_error *err);
 void runner_free(runner_command *command); /* NULL allowed */

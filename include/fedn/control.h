@@ -108,6 +108,34 @@ FEDN_API fedn_status fedn_control_model_pull(fedn_control *control, const char *
                                              void *user_data, fedn_error *err);
 
 /**
+ * Upload a compute package; it becomes the active one, which remote clients run.
+ *
+ * @param path         file to send, streamed
+ * @param helper       format of its models ("numpyhelper"); NULL: as it is
+ * @param name         display name; NULL: the file's
+ * @param description  for people; NULL: none
+ * @param progress     optional
+ * @return FEDN_OK; FEDN_ERR_INVALID it was refused; FEDN_ERR_LIMIT it is too large; else as
+ *         fedn_control_request()
+ * Thread: owner.   Blocks: yes.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_control_package_push(fedn_control *control, const char *path,
+                                               const char *helper, const char *name,
+                                               const char *description,
+                                               fedn_control_progress_fn progress, void *user_data,
+                                               fedn_error *err);
+
+/**
+ * Download the active compute package into a file: whole or not at all. FEDN_ERR_NOT_FOUND: there
+ * is none.
+ *
+ * Thread: owner.   Blocks: yes.   Since: 0.1
+ */
+FEDN_API fedn_status fedn_control_package_pull(fedn_control *control, const char *path,
+                                               fedn_control_progress_fn progress, void *user_data,
+                                               fedn_error *err);
+
+/**
  * Follow the reducer's events as they happen, until `fn` ends it or the reducer goes away.
  *
  * @param session_id  only this session's; NULL for all

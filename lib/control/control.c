@@ -274,21 +274,46 @@ static fedn_status take_text(const char *json, const char *key, const char *miss
     return rc;
 }
 
+/* A form with a file; *ret_body is the answer. */
+typedef struct form {
+    const char *below;
+    const char *path;
+    const char *const *fields;
+    fedn_control_progress_fn progress;
+    void *user_data;
+} form;
+
+static fedn_status send_form(fedn_control *control, const form *sent, char **ret_body,
+                             fedn_error *err)
+{
+    int32_t http = 0;
+    call_plan plan;
+    fedn_status rc = plan_call(control, "POST", sent->below, &plan, err);
+
+    if (rc != FEDN_OK)
+        return rc;
+    plan.call.timeout_ms = 0; /* grows with the file; a dead peer is found by the transport */
+    rc = fedn__http_send_file(control->http, &plan.call, sent->path, sent->fields, sent->progress,
+                              sent->user_data, &http, ret_body, err);
+    if (rc == FEDN_ERR_UNAVAILABLE || rc == FEDN_ERR_TIMEOUT || rc == FEDN_ERR_AUTH)
+        rc = unreachable(control, rc, err);
+    if (rc == FEDN_OK)
+        rc = check(http, plan.url, *ret_body, err);
+    fedn__free(plan.url);
+    return rc;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
 fedn_status fedn_control_model_push(fedn_control *control, const char *path, const char *format,
                                     const char *name, fedn_control_progress_fn progress,
                                     void *user_data, char **ret_model_id, fedn_error *err)
 {
     const char *fields[5] = {NULL};
+    const form sent = {"models/", path, fields, progress, user_data};
     uint32_t count = 0;
     char *body = NULL;
-    int32_t http = 0;
-    call_plan plan;
 
     *ret_model_id = NULL;
-    fedn_status rc = plan_call(control, "POST", "models/", &plan, err);
-    if (rc != FEDN_OK)
-        return rc;
     if (format) {
         fields[count++] = "helper";
         fields[count++] = format;
@@ -297,18 +322,27 @@ fedn_status fedn_control_model_push(fedn_control *control, const char *path, con
         fields[count++] = "name";
         fields[count++] = name;
     }
-    plan.call.timeout_ms = 0; /* grows with the file; a dead peer is found by the transport */
-    rc = fedn__http_send_file(control->http, &plan.call, path, fields, progress, user_data, &http,
-                              &body, err);
-    if (rc == FEDN_ERR_UNAVAILABLE || rc == FEDN_ERR_TIMEOUT || rc == FEDN_ERR_AUTH)
-        rc = unreachable(control, rc, err);
-    if (rc == FEDN_OK)
-        rc = check(http, plan.url, body, err);
+    fedn_status rc = send_form(control, &sent, &body, err);
     if (rc == FEDN_OK)
         rc = take_text(body, "model_id", "the reducer took the model but named no id", ret_model_id,
                        err);
     fedn__free(body);
-    fedn__free(plan.url);
+    return rc;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): its parameters are the ABI's */
+fedn_status fedn_control_package_push(fedn_control *control, const char *path, const char *helper,
+                                      const char *name, const char *description,
+                                      fedn_control_progress_fn progress, void *user_data,
+                                      fedn_error *err)
+{
+    const char *fields[] = {"helper",      helper ? helper : "",           "name", name ? name : "",
+                            "description", description ? description : "", NULL};
+    const form sent = {"packages/", path, fields, progress, user_data};
+    char *body = NULL;
+
+    fedn_status rc = send_form(control, &sent, &body, err);
+    fedn__free(body);
     return rc;
 }
 
@@ -342,27 +376,16 @@ char *fedn_control_escape(const char *text)
     return out;
 }
 
-fedn_status fedn_control_model_pull(fedn_control *control, const char *model_id, const char *path,
-                                    fedn_control_progress_fn progress, void *user_data,
-                                    fedn_error *err)
+static fedn_status fetch_file(fedn_control *control, const char *below, const char *path,
+                              fedn_control_progress_fn progress, void *user_data, fedn_error *err)
 {
-    char *newest = NULL;
-    char *segment = NULL;
-    char *below = NULL;
     char *body = NULL;
     int32_t http = 0;
     call_plan plan = {0};
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = plan_call(control, "GET", below, &plan, err);
 
-    if (!model_id)
-        rc = newest_model(control, &newest, err);
     if (rc != FEDN_OK)
-        goto out;
-    segment = fedn_control_escape(model_id ? model_id : newest);
-    below = segment ? fedn__strf("models/%s/download", segment) : NULL;
-    rc = below ? plan_call(control, "GET", below, &plan, err) : fedn__error_nomem(err);
-    if (rc != FEDN_OK)
-        goto out;
+        return rc;
     plan.call.timeout_ms = 0;
     plan.call.max_bytes = UINT64_MAX; /* a file, not memory */
     rc = fedn__http_fetch_file(control->http, &plan.call, path, progress, user_data, &http, &body,
@@ -371,9 +394,36 @@ fedn_status fedn_control_model_pull(fedn_control *control, const char *model_id,
         rc = unreachable(control, rc, err);
     else if (rc == FEDN_OK && (http < 200 || http > 299))
         rc = refused(http, plan.url, body, err);
-out:
     fedn__free(body);
     fedn__free(plan.url);
+    return rc;
+}
+
+fedn_status fedn_control_package_pull(fedn_control *control, const char *path,
+                                      fedn_control_progress_fn progress, void *user_data,
+                                      fedn_error *err)
+{
+    return fetch_file(control, "packages/download", path, progress, user_data, err);
+}
+
+fedn_status fedn_control_model_pull(fedn_control *control, const char *model_id, const char *path,
+                                    fedn_control_progress_fn progress, void *user_data,
+                                    fedn_error *err)
+{
+    char *newest = NULL;
+    char *segment = NULL;
+    char *below = NULL;
+    fedn_status rc = FEDN_OK;
+
+    if (!model_id)
+        rc = newest_model(control, &newest, err);
+    if (rc != FEDN_OK)
+        goto out;
+    segment = fedn_control_escape(model_id ? model_id : newest);
+    below = segment ? fedn__strf("models/%s/download", segment) : NULL;
+    rc =
+        below ? fetch_file(control, below, path, progress, user_data, err) : fedn__error_nomem(err);
+out:
     fedn__free(below);
     fedn__free(segment);
     fedn__free(newest);

@@ -52,6 +52,8 @@ const fedn__property fedn__properties[] = {
     STRING("client.tls_ca", "", "PEM file of the authorities trusted for TLS; empty: the system's"),
     STRING("client.state_dir", "", "directory for models in work and the identity; empty: a temporary one"),
     CHOICE("client.package", "local|remote", "local", "where the code of the tasks comes from"),
+    BOOLEAN("client.allow_remote_code", "false", "package remote: download the network's programs, and run them here"),
+    NAME("client.package_checksum", "", "SHA-256 that a downloaded package must have; empty: what the reducer says"),
     NAME("client.model_format", "", "format of trained models; empty: what the session says"),
     MILLIS("client.heartbeat_ms", 50, 60000, "2000", "pause between heartbeats"),
     MILLIS("client.call_timeout_ms", 100, 3600000, "30000", "bound on one small call"),
