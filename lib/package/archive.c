@@ -148,7 +148,7 @@ static fedn_status take_member(walk *self, struct archive_entry *entry)
         rc = take_path(self, entry);
     if (rc != FEDN_OK)
         return rc;
-    if (archive_entry_hardlink(entry) || type == AE_IFLNK)
+    if (archive_entry_hardlink(entry) || archive_entry_hardlink_utf8(entry) || type == AE_IFLNK)
         return refuse(self, "is a link: a package holds files and directories");
     if (type != AE_IFREG && type != AE_IFDIR)
         return refuse(self, "is neither a file nor a directory");

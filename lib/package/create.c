@@ -95,7 +95,7 @@ static fedn_status add_file(packing *self, const char *path, const char *relativ
     if (rc != FEDN_OK || !S_ISREG(info.st_mode) ||
         (info.st_dev == self->output.st_dev && info.st_ino == self->output.st_ino))
         goto out;
-    archive_entry_set_pathname_utf8(entry, relative);
+    archive_entry_set_pathname(entry, relative);
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_perm(entry, info.st_mode & 0111 ? 0755 : 0644);
     archive_entry_set_size(entry, info.st_size);
@@ -178,7 +178,8 @@ static fedn_status open_writer(packing *self, int fd)
     self->archive = archive_write_new();
     if (!self->archive || fstat(fd, &self->output) != 0)
         return fedn__error_nomem(self->err);
-    if (archive_write_set_format_pax_restricted(self->archive) != ARCHIVE_OK ||
+    /* has names as bytes: the other formats convert them, and fail in a locale without UTF-8 */
+    if (archive_write_set_format_gnutar(self->archive) != ARCHIVE_OK ||
         archive_write_add_filter_gzip(self->archive) != ARCHIVE_OK ||
         archive_write_set_filter_option(self->archive, "gzip", "timestamp", NULL) != ARCHIVE_OK ||
         archive_write_open_fd(self->archive, fd) != ARCHIVE_OK)

@@ -88,15 +88,19 @@ static void what_is_ignored_stays_out_and_bytes_stay_the_same(void **state)
     put(*state, "folder/.fednignore", "# a comment\n  data  \n*.log\n");
     put(*state, "folder/data/x.csv", "1\n");
     put(*state, "folder/a.log", "1\n");
+    put(*state, "folder/na\xc3\xafve caf\xc3\xa9.py", "1\n"); /* in the C locale too */
     put(*state, "folder/env/pyvenv.cfg", "home = /usr\n");
     assert_ok(fedn_package_create(folder, one, &files, &err), &err);
-    assert_int_equal(files, 2);
+    assert_int_equal(files, 3);
     assert_ok(fedn_package_create(folder, two, &files, &err), &err);
-    assert_int_equal(files, 2); /* not itself */
+    assert_int_equal(files, 3); /* not itself */
     assert_ok(fedn_package_checksum(one, &sums[0], &err), &err);
     assert_ok(fedn_package_checksum(two, &sums[1], &err), &err);
     assert_string_equal(sums[0], sums[1]);
     assert_ok(fedn_package_extract(one, out, &err), &err);
+    char *accents = fedn__fs_join(out, "na\xc3\xafve caf\xc3\xa9.py");
+    assert_int_equal(access(accents, R_OK), 0);
+    fedn__free(accents);
     for (uint32_t i = 0; i < 2; i++)
         fedn__free(sums[i]);
     fedn__free(out);
