@@ -83,7 +83,7 @@ static fedn_status copy_contents(packing *self, const char *path, int fd, uint64
 
 static fedn_status add_file(packing *self, const char *path, const char *relative)
 {
-    struct stat info;
+    struct stat info = {0};
     struct archive_entry *entry = archive_entry_new();
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     fedn_status rc = FEDN_OK;
@@ -128,10 +128,14 @@ static fedn_status add_entry(packing *self, const char *dir, const char *relativ
 {
     char *path = fedn__fs_join(dir, name);
     char *below = *relative ? fedn__fs_join(relative, name) : fedn__strdup(name);
-    fedn_status rc = path && below ? FEDN_OK : fedn__error_nomem(self->err);
+    fedn_status rc = FEDN_OK;
     struct stat info;
 
-    if (rc != FEDN_OK || is_ignored(self, below))
+    if (!path || !below) {
+        rc = fedn__error_nomem(self->err);
+        goto out;
+    }
+    if (is_ignored(self, below))
         goto out;
     if (lstat(path, &info) != 0)
         rc = fedn__error_errno(self->err, errno, "cannot read %s", path);
@@ -202,9 +206,11 @@ static fedn_status read_patterns(packing *self, const char *dir)
 static fedn_status check_manifest(const char *dir, fedn_error *err)
 {
     char *path = fedn__fs_join(dir, "fedn.yaml");
-    fedn_status rc = path ? FEDN_OK : fedn__error_nomem(err);
+    fedn_status rc = FEDN_OK;
 
-    if (rc == FEDN_OK && access(path, R_OK) != 0)
+    if (!path)
+        return fedn__error_nomem(err);
+    if (access(path, R_OK) != 0)
         rc = fedn__error(err, FEDN_ERR_NOT_FOUND, "there is no %s", path);
     fedn__free(path);
     return rc;

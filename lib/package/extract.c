@@ -44,8 +44,10 @@ static fedn_status take_member(void *opaque, const fedn__package_member *member,
 {
     extraction *self = opaque;
     char *path = fedn__fs_join(self->dir, member->path);
-    fedn_status rc = path ? close_file(self, err) : fedn__error_nomem(err);
 
+    if (!path)
+        return fedn__error_nomem(err);
+    fedn_status rc = close_file(self, err);
     if (rc == FEDN_OK)
         rc = make_parents(path, strlen(self->dir) + 1, err);
     if (rc == FEDN_OK && member->directory) {

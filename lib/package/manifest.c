@@ -139,8 +139,10 @@ static fedn_status take_environment(reading *self, const yaml_node_t *root)
 
     if (name)
         rc = copy_scalar(self, name, "the environment's name", &package->env_name);
-    else if (!(package->env_name = fedn__strdup("fedn_env")))
-        rc = fedn__error_nomem(self->err);
+    else
+        package->env_name = fedn__strdup("fedn_env");
+    if (rc == FEDN_OK && !package->env_name)
+        return fedn__error_nomem(self->err);
     if (rc == FEDN_OK && (!fedn__text_is_line(package->env_name, FEDN__LIMIT_NAME_BYTES) ||
                           strchr(package->env_name, '/') || package->env_name[0] == '.'))
         rc = bad(self, root, "the environment's name is a folder's, without '/' and a leading dot");
