@@ -2,6 +2,7 @@
  * What combiners say: greetings, rosters, records, progress, reports; into the engine, the store
  * and the event stream. On the loop. */
 #include "roles/reducer/ledger.h"
+#include "roles/reducer/messages.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -10,15 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TELEMETRY_S     5  /* one record per client, key and so many seconds */
-#define TELEMETRY_SLOTS 60 /* after which the oldest is written over */
-
 /* Follows a message until its records are durable. */
 typedef struct receipt {
     fedn__reducer_service *service;
     fedn__tier_link *link;
     uint64_t seq;
     uint32_t epoch;
+    json_t *told; /* events that follow, see fedn__messages_tell_later(); NULL: none */
 } receipt;
 
 static void on_written(void *user_data, fedn_status status, const fedn_error *err)
@@ -29,13 +28,16 @@ static void on_written(void *user_data, fedn_status status, const fedn_error *er
         fedn__log_write(done->service->log, FEDN_LOG_ERROR, "reducer",
                         "records of combiner %s could not be written: %s",
                         done->link->combiner->name, err->message);
+    if (status == FEDN_OK)
+        fedn__messages_tell(done->service, done->told);
     if (!done->service->stopping)
         fedn__tier_written(done->link, done->epoch, done->seq, status);
+    json_decref(done->told);
     fedn__free(done);
 }
 
 static fedn__ticket *new_receipt(fedn__reducer_service *service, fedn__tier_link *link,
-                                 uint64_t seq)
+                                 uint64_t seq, receipt **ret)
 {
     receipt *fresh = fedn__alloc_zero(sizeof *fresh);
     fedn__ticket *ticket = fresh ? fedn__ticket_new(on_written, fresh) : NULL;
@@ -44,7 +46,9 @@ static fedn__ticket *new_receipt(fedn__reducer_service *service, fedn__tier_link
         fedn__free(fresh);
         return NULL;
     }
-    *fresh = (receipt){service, link, seq, link->epoch};
+    *fresh = (receipt){service, link, seq, link->epoch, NULL};
+    if (ret)
+        *ret = fresh;
     return ticket;
 }
 
@@ -107,8 +111,8 @@ static void on_detached(void *user_data, fedn__tier_link *link, uint64_t attachm
 
 /* ---- rosters ---- */
 
-static void add_client(fedn__reducer_service *service, fedn__tier_link *link, fedn__ticket *ticket,
-                       const Fedn__Tier__V1__RosterChange *change, int32_t tell)
+static void add_client(const fedn__tier_link *link, fedn__ticket *ticket,
+                       const Fedn__Tier__V1__RosterChange *change, json_t *told)
 {
     const char *status = change->online ? "online" : "offline";
     const char *combiner = link->combiner->name;
@@ -127,143 +131,39 @@ static void add_client(fedn__reducer_service *service, fedn__tier_link *link, fe
         json_object_set_new(patch, "name", json_string(name));
     fedn__ticket_add(ticket, change->online ? FEDN__RECORD_PATCH : FEDN__RECORD_LEAVE,
                      FEDN__KIND_CLIENT, change->client_id, patch);
-    if (tell)
-        fedn__events_add(service->events, NULL,
-                         json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "client", "client_id",
-                                   change->client_id, "name", name, "combiner", combiner, "status",
-                                   status));
+    fedn__messages_tell_later(told, "",
+                              json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "client", "client_id",
+                                        change->client_id, "name", name, "combiner", combiner,
+                                        "status", status));
 }
 
 static fedn__ticket *on_roster(fedn__reducer_service *service, fedn__tier_link *link,
                                const Fedn__Tier__V1__Roster *roster, uint64_t seq)
 {
-    fedn__ticket *ticket = new_receipt(service, link, seq);
+    receipt *fresh = NULL;
+    fedn__ticket *ticket = new_receipt(service, link, seq, &fresh);
 
+    if (fresh && roster->n_changes <= FEDN__LIMIT_ROSTER_EVENTS)
+        fresh->told = json_array();
     for (size_t i = 0; i < roster->n_changes; i++)
-        add_client(service, link, ticket, roster->changes[i],
-                   roster->n_changes <= FEDN__LIMIT_ROSTER_EVENTS);
+        add_client(link, ticket, roster->changes[i], fresh ? fresh->told : NULL);
     fedn__reducer_engine_roster(service->engine, fedn__clock_ms(), link->combiner, roster->active);
     return ticket;
 }
 
 /* ---- records ---- */
 
-static const int32_t taken_kinds[] = {FEDN__KIND_STATUS,     FEDN__KIND_VALIDATION,
-                                      FEDN__KIND_PREDICTION, FEDN__KIND_METRIC,
-                                      FEDN__KIND_TELEMETRY,  FEDN__KIND_ATTRIBUTE};
-
-static int32_t taken_kind(const char *entity)
-{
-    int32_t kind = fedn__kind_find(entity);
-
-    for (uint32_t i = 0; i < sizeof taken_kinds / sizeof taken_kinds[0]; i++)
-        if (taken_kinds[i] == kind)
-            return kind;
-    return -1;
-}
-
-/* The known fields of a record; those that the reducer stamps are its own. */
-static json_t *known_fields(const fedn__kind *kind, const json_t *given)
-{
-    json_t *record = json_object();
-
-    for (const fedn__kind_field *field = kind->fields; record && field->name; field++) {
-        json_t *value = json_object_get(given, field->name);
-        if (!value || field->type == FEDN__FIELD_DATE)
-            continue;
-        if (json_object_set(record, field->name, value) != 0) {
-            json_decref(record);
-            return NULL;
-        }
-    }
-    return record;
-}
-
-void fedn__ledger_telemetry_id(const json_t *record, char id[FEDN__LIMIT_NAME_BYTES + 1])
-{
-    const char *client = fedn__json_string(json_object_get(record, "sender"), "client_id", "");
-    const char *key = fedn__json_string(record, "key", "");
-    int64_t slot = fedn__clock_wall_us() / 1000000 / TELEMETRY_S % TELEMETRY_SLOTS;
-
-    int length = snprintf(id, FEDN__LIMIT_NAME_BYTES + 1, "%s.%s.%d", client, key, (int)slot);
-    if (length > FEDN__LIMIT_NAME_BYTES || !fedn__text_is_line(id, FEDN__LIMIT_NAME_BYTES))
-        fedn__uuid_new_text(id);
-}
-
-/* The id of a record: its own if it is fit for one. */
-static void record_id(int32_t kind, const json_t *given, const json_t *record,
-                      char id[FEDN__LIMIT_NAME_BYTES + 1])
-{
-    const char *key = fedn__kind_get(kind)->key;
-    const char *own = fedn__json_string(given, "id", fedn__json_string(given, key, ""));
-
-    if (kind == FEDN__KIND_TELEMETRY)
-        fedn__ledger_telemetry_id(record, id);
-    else if (fedn__text_is_line(own, FEDN__LIMIT_NAME_BYTES))
-        snprintf(id, FEDN__LIMIT_NAME_BYTES + 1, "%s", own);
-    else
-        fedn__uuid_new_text(id);
-}
-
-static const char *round_of_model(const fedn__reducer_service *service, const char *model_id,
-                                  char text[FEDN__ROUND_ID_TEXT])
-{
-    for (uint32_t i = 0; i < FEDN__TRAINED; i++) {
-        if (service->trained[i].round == 0 || strcmp(service->trained[i].model_id, model_id) != 0)
-            continue;
-        fedn__trail_round_id(service->trained[i].round, text);
-        return text;
-    }
-    return NULL;
-}
-
-static void tell_validation(fedn__reducer_service *service, const json_t *record)
-{
-    char round[FEDN__ROUND_ID_TEXT];
-    const char *session = fedn__json_string(record, "session_id", "");
-    const char *model = fedn__json_string(record, "model_id", "");
-
-    fedn__events_add(service->events, *session ? session : NULL,
-                     fedn__trail_validation_event(record, round_of_model(service, model, round)));
-}
-
-static void add_event(fedn__reducer_service *service, const fedn__tier_link *link,
-                      fedn__ticket *ticket, const Fedn__Tier__V1__Event *event)
-{
-    int32_t kind = taken_kind(event->kind);
-    char id[FEDN__LIMIT_NAME_BYTES + 1];
-    json_t *given = NULL;
-    fedn_error err = {0};
-    fedn_status rc =
-        kind < 0 ? fedn__error(&err, FEDN_ERR_INVALID, "kind \"%.64s\" is not taken", event->kind)
-                 : fedn__json_parse(event->json, strlen(event->json), 0, "record", &given, &err);
-
-    if (rc != FEDN_OK) {
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "reducer",
-                        "a record of combiner %s is dropped: %s", link->combiner->name,
-                        err.message);
-        return;
-    }
-    const char *key = fedn__kind_get(kind)->key;
-    json_t *record = known_fields(fedn__kind_get(kind), given);
-    record_id(kind, given, record, id);
-    if (record && !json_object_get(record, key))
-        json_object_set_new(record, key, json_string(id));
-    if (kind == FEDN__KIND_VALIDATION)
-        tell_validation(service, record);
-    if (kind == FEDN__KIND_PREDICTION)
-        fedn__events_add(service->events, NULL, fedn__trail_prediction_event(record));
-    fedn__ticket_add(ticket, FEDN__RECORD_PUT, kind, id, record);
-    json_decref(given);
-}
-
 static fedn__ticket *on_events(fedn__reducer_service *service, fedn__tier_link *link,
                                const Fedn__Tier__V1__Events *events, uint64_t seq)
 {
-    fedn__ticket *ticket = new_receipt(service, link, seq);
+    receipt *fresh = NULL;
+    fedn__ticket *ticket = new_receipt(service, link, seq, &fresh);
 
+    if (fresh)
+        fresh->told = json_array();
     for (size_t i = 0; i < events->n_events; i++)
-        add_event(service, link, ticket, events->events[i]);
+        fedn__messages_take(service, link->combiner->name, events->events[i], ticket,
+                            fresh ? fresh->told : NULL);
     return ticket;
 }
 
@@ -335,7 +235,7 @@ static fedn__ticket *on_report(fedn__reducer_service *service, fedn__tier_link *
     char partial[FEDN__UUID_TEXT];
     char error[FEDN__REASON_TEXT];
     fedn__reducer_report report = read_report(link, from, partial, error);
-    fedn__ticket *ticket = new_receipt(service, link, seq);
+    fedn__ticket *ticket = new_receipt(service, link, seq, NULL);
     int32_t taken = 0;
 
     if (fedn__reducer_engine_report(service->engine, fedn__clock_ms(), link->combiner, &report,

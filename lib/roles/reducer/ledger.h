@@ -19,7 +19,5 @@ void fedn__ledger_run(fedn__reducer_service *service, fedn__ticket *ticket, cons
 /* A ticket for a session's end, which the event follows. */
 fedn__ticket *fedn__ledger_farewell(fedn__reducer_service *service,
                                     const fedn__reducer_session *session, json_t *event);
-/* Telemetry comes for ever: its records take turns in a fixed number of places. Any thread. */
-void fedn__ledger_telemetry_id(const json_t *record, char id[FEDN__LIMIT_NAME_BYTES + 1]);
 
 #endif

@@ -123,6 +123,15 @@ class Network:
                 if known and (sum(online.values()) <= count if at_most else sum(online.values()) >= count):
                     return
 
+    def await_recorded(self, count):
+        """Until the records of so many clients say that they are online."""
+        online = set()
+        for event in self.events(after=1):
+            if event["type"] == "client":
+                (online.add if event["status"] == "online" else online.discard)(event["client_id"])
+                if len(online) >= count:
+                    return
+
     def await_session(self, session_id, on_event=lambda event: None):
         """Its last status."""
         for event in self.events(session_id=session_id, after=self.seen):

@@ -226,7 +226,7 @@ def main():
         for number, name in enumerate(CLIENTS):
             net.add(name, [sys.executable, os.path.join(HERE, "trainer.py"), net.url, name, "10", str(number + 1),
                            ("east", "west")[number]])
-        net.await_clients(len(CLIENTS))
+        net.await_recorded(len(CLIENTS))
         clients_and_combiners(api)
         session = sessions(api, net)
         rounds(api, session)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What tools tell of clients: attributes and telemetry; and the attributes that hold now. */
 #include "roles/reducer/ledger.h"
+#include "roles/reducer/messages.h"
 
 #include "core/clock.h"
 #include "core/error.h"
@@ -76,7 +77,7 @@ static json_t *record_of(int32_t kind, const json_t *body, char id[FEDN__LIMIT_N
                   json_object_get(body, "value"), "sender", json_object_get(body, "sender"),
                   "timestamp", fedn__json_string(body, "timestamp", now));
     if (kind == FEDN__KIND_TELEMETRY)
-        fedn__ledger_telemetry_id(record, id);
+        fedn__messages_telemetry_id(record, id);
     else
         fedn__uuid_new_text(id);
     if (record && json_object_set_new(record, fedn__kind_get(kind)->key, json_string(id)) != 0) {
