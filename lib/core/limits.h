@@ -44,12 +44,13 @@
 #define FEDN__LIMIT_PARTS          16                /* of them in one directory */
 
 /* texts from peers */
-#define FEDN__LIMIT_NAME_BYTES        255  /* names of clients, combiners, sessions, metrics */
-#define FEDN__LIMIT_ID_BYTES          63   /* round ids, client ids */
-#define FEDN__LIMIT_DESCRIPTION_BYTES 4096 /* of a compute package */
-#define FEDN__DIGEST_BYTES            16   /* XXH3-128 */
-#define FEDN__LIMIT_TEXT_BYTES        4096 /* a reason, a status line */
-#define FEDN__LIMIT_JSON_DEPTH        32   /* nesting */
+#define FEDN__LIMIT_NAME_BYTES        255   /* names of clients, combiners, sessions, metrics */
+#define FEDN__LIMIT_ID_BYTES          63    /* round ids, client ids */
+#define FEDN__LIMIT_DESCRIPTION_BYTES 4096  /* of a compute package */
+#define FEDN__DIGEST_BYTES            16    /* XXH3-128 */
+#define FEDN__LIMIT_TEXT_BYTES        4096  /* a reason, a status line */
+#define FEDN__LIMIT_SOURCE_BYTES      49152 /* of a session's server functions */
+#define FEDN__LIMIT_JSON_DEPTH        32    /* nesting */
 
 /* record store */
 #define FEDN__LIMIT_FILTERS      32               /* in one query */

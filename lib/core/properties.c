@@ -71,6 +71,7 @@ const fedn__property fedn__properties[] = {
     STRING("combiner.state_dir", "fedn-combiner", "directory for updates in work"),
     INTEGER("combiner.max_clients", 1, 1000000, "10000", "clients served at most"),
     INTEGER("combiner.max_uploads", 1, 1024, "256", "uploads in progress at most"),
+    STRING("combiner.hooks", "", "host:port of FEDn's hooks service for server functions; empty: none"),
     STRING("combiner.aggregator_library", "", "shared objects with rules of aggregation, separated by commas"),
     INTEGER("combiner.workers", 1, 64, "2", "threads for disk and aggregation"),
     MILLIS("combiner.liveness_ms", 100, 3600000, "10000", "a client unseen for longer is inactive"),

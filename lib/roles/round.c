@@ -18,6 +18,7 @@ void fedn__round_plan_done(fedn__round_plan *plan)
     fedn__free(plan->aggregator_kwargs);
     fedn__free(plan->helper_type);
     fedn__free(plan->config);
+    fedn__free(plan->server_functions);
     fedn__free(plan->recent);
     fedn__selection_done(&plan->selected);
     memset(plan, 0, sizeof *plan);

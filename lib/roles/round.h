@@ -15,6 +15,7 @@ typedef struct fedn__round_plan {
     char *aggregator;
     char *aggregator_kwargs; /* JSON object, "" for defaults */
     char *helper_type;       /* format of updates */
+    char *server_functions;  /* Python source for the hooks service; NULL: none */
     char *config;            /* JSON object that clients get as the task's data */
     fedn__selection selected;
     uint32_t clients_required;

@@ -32,6 +32,7 @@ static fedn_status read_options(fedn_combiner *combiner, fedn_error *err)
     o->host = fedn__config_string(c, "combiner.host");
     o->fqdn = fedn__config_string(c, "combiner.fqdn");
     o->reducer = fedn__config_string(c, "combiner.reducer");
+    o->hooks = fedn__config_string(c, "combiner.hooks");
     o->state_dir = fedn__config_string(c, "combiner.state_dir");
     o->max_clients = (uint32_t)fedn__config_integer(c, "combiner.max_clients");
     o->max_uploads = (uint32_t)fedn__config_integer(c, "combiner.max_uploads");
@@ -54,7 +55,10 @@ static fedn_status read_options(fedn_combiner *combiner, fedn_error *err)
     if (rc != FEDN_OK)
         return fedn__error_prefix(err, rc, "combiner.listen");
     rc = fedn__text_host_port(o->reducer, host, sizeof host, &port, err);
-    return rc == FEDN_OK ? rc : fedn__error_prefix(err, rc, "combiner.reducer");
+    if (rc != FEDN_OK)
+        return fedn__error_prefix(err, rc, "combiner.reducer");
+    rc = *o->hooks ? fedn__text_host_port(o->hooks, host, sizeof host, &port, err) : FEDN_OK;
+    return rc == FEDN_OK ? rc : fedn__error_prefix(err, rc, "combiner.hooks");
 }
 
 fedn_status fedn_combiner_new(const fedn_config *config, fedn_combiner **ret, fedn_error *err)

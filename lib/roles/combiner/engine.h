@@ -110,6 +110,15 @@ typedef void (*fedn__id_fn)(char id[FEDN__UUID_TEXT], void *user_data);
 fedn_status fedn__combiner_engine_model_ready(fedn__combiner_engine *engine, int64_t now_ms,
                                               const char *model_id, const char *error,
                                               fedn__id_fn ids, void *ids_data);
+/* A round waits for this model only, has server functions and enough clients: their source; else
+ * NULL. */
+const char *fedn__combiner_engine_functions(const fedn__combiner_engine *engine,
+                                            const char *model_id);
+int32_t fedn__combiner_engine_may_ask(const fedn__combiner_engine *engine,
+                                      const fedn__participant *client);
+/* That round asks these clients, and needs no others. */
+fedn_status fedn__combiner_engine_select(fedn__combiner_engine *engine, const char *model_id,
+                                         const char *const *ids, uint64_t count);
 fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, int64_t now_ms,
                                                const char *round_id, const char *error);
 fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,

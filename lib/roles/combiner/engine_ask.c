@@ -71,6 +71,48 @@ fedn_status fedn__combiner_state_choose(fedn__combiner_engine *engine,
     return FEDN_OK;
 }
 
+int32_t fedn__combiner_engine_may_ask(const fedn__combiner_engine *engine,
+                                      const fedn__participant *client)
+{
+    return client->online && !client->carried && !client->parked &&
+           fedn__selection_has(&engine->plan.selected, client->id);
+}
+
+const char *fedn__combiner_engine_functions(const fedn__combiner_engine *engine,
+                                            const char *model_id)
+{
+    const fedn__round_plan *plan = &engine->plan;
+    uint32_t required = plan->clients_required ? plan->clients_required : 1;
+    uint32_t count = 0;
+
+    if (engine->state != ROUND_FETCHING || engine->restored || !plan->server_functions ||
+        strcmp(plan->model_id, model_id) != 0)
+        return NULL;
+    for (fedn__participant *client = fedn__roster_oldest(&engine->roster); client;
+         client = client->newer)
+        count += (uint32_t)fedn__combiner_engine_may_ask(engine, client);
+    return count >= required ? plan->server_functions : NULL;
+}
+
+fedn_status fedn__combiner_engine_select(fedn__combiner_engine *engine, const char *model_id,
+                                         const char *const *ids, uint64_t count)
+{
+    fedn__round_plan *plan = &engine->plan;
+    fedn__selection selected;
+
+    if (engine->state != ROUND_FETCHING || strcmp(plan->model_id, model_id) != 0)
+        return FEDN_OK;
+    fedn_status rc = fedn__selection_copy(ids, count, &selected);
+    if (rc != FEDN_OK)
+        return rc;
+    fedn__selection_done(&plan->selected);
+    plan->selected = selected;
+    plan->ask = 0;
+    if (plan->clients_required > count)
+        plan->clients_required = (uint32_t)count;
+    return FEDN_OK;
+}
+
 void fedn__combiner_state_gather(fedn__combiner_engine *engine)
 {
     if (engine->state == ROUND_FETCHING && engine->gathering)

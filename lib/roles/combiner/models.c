@@ -6,6 +6,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/json.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +38,51 @@ static void tell_engine(fedn__combiner_service *service, const char *model_id, c
                                           task_id, NULL) != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "out of memory: the round with model %s waits for its time-out", model_id);
+}
+
+/* ---- server functions ---- */
+
+void fedn__combiner_chosen(const char *model_id, const fedn__hooks_answer *answer, void *user_data)
+{
+    fedn__combiner_service *service = user_data;
+
+    if (answer->note)
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "%s", answer->note);
+    if (answer->count > 0 && fedn__combiner_engine_select(service->engine, model_id, answer->ids,
+                                                          answer->count) != FEDN_OK)
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
+                        "out of memory for the clients of client_selection: built-in choice");
+    tell_engine(service, model_id, answer->error);
+    fedn__combiner_service_drain(service);
+}
+
+/* 1: the round waits for what the hooks service says. */
+static int32_t ask_hooks(fedn__combiner_service *service, const char *model_id)
+{
+    const char *code = fedn__combiner_engine_functions(service->engine, model_id);
+    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
+    json_t *ids = NULL;
+    char *text = NULL;
+    fedn_status rc = FEDN_ERR_NOMEM;
+
+    if (!code)
+        return 0;
+    if (!service->hooks) {
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
+                        "the session brings server functions, and combiner.hooks is empty: "
+                        "built-in choice");
+        return 0;
+    }
+    ids = json_array();
+    for (fedn__participant *client = fedn__roster_oldest(roster); client; client = client->newer)
+        if (fedn__combiner_engine_may_ask(service->engine, client))
+            json_array_append_new(ids, json_string(client->id));
+    text = ids ? fedn__json_text(ids) : NULL;
+    json_decref(ids);
+    if (text)
+        rc = fedn__hooks_select(service->hooks, model_id, code, text);
+    fedn__free(text);
+    return rc == FEDN_OK;
 }
 
 /* One that failed is made again after a pause; 0: that is in vain. DENIED is what a reducer says
@@ -82,7 +128,8 @@ static void fetch_settle(fedn__fetch *fetch, const char *error)
 
     memcpy(model_id, fetch->model_id, sizeof model_id);
     fetch_free(fetch);
-    tell_engine(service, model_id, error);
+    if (error || !ask_hooks(service, model_id))
+        tell_engine(service, model_id, error);
     fedn__combiner_service_drain(service);
 }
 
@@ -156,7 +203,8 @@ void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id)
 
     if (fedn__shelf_model(service->shelf, model_id, &blob, NULL) == FEDN_OK) {
         fedn__blob_unref(blob);
-        tell_engine(service, model_id, NULL);
+        if (!ask_hooks(service, model_id))
+            tell_engine(service, model_id, NULL);
         return;
     }
     if (is_fetching(service, model_id))

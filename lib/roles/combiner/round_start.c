@@ -66,6 +66,8 @@ fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn
     plan->aggregator_kwargs = fedn__strdup(start->aggregator_kwargs);
     plan->helper_type = fedn__strdup(start->helper_type);
     plan->config = fedn__strdup(start->round_config);
+    plan->server_functions =
+        *start->server_functions ? fedn__strdup(start->server_functions) : NULL;
     plan->clients_required = start->clients_required;
     plan->buffer_size = start->buffer_size;
     plan->timeout_ms = start->round_timeout_ms;
@@ -78,7 +80,8 @@ fedn_status fedn__round_start_read(const Fedn__Tier__V1__RoundStart *start, fedn
         plan->straggler_quantile = start->straggler_quantile;
         plan->straggler_factor = start->straggler_factor;
     }
-    if (!plan->aggregator || !plan->aggregator_kwargs || !plan->helper_type || !plan->config)
+    if ((*start->server_functions && !plan->server_functions) || !plan->aggregator ||
+        !plan->aggregator_kwargs || !plan->helper_type || !plan->config)
         return FEDN_ERR_NOMEM;
     return FEDN_OK;
 }

@@ -316,6 +316,9 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
         rc = fedn__combiner_engine_new(&settings, &service->engine, err);
     if (rc == FEDN_OK)
         rc = fedn__uplink_new(service->loop, &uplink, &events, service, &service->uplink, err);
+    if (rc == FEDN_OK && *o->hooks)
+        rc = fedn__hooks_new(service->loop, o->hooks, fedn__combiner_chosen, service,
+                             &service->hooks, err);
     if (rc == FEDN_OK)
         rc =
             fedn__records_new(service->loop, service->uplink, service->log, &service->records, err);
@@ -413,6 +416,8 @@ static void begin_stop(void *arg)
     fedn__records_free(service->records); /* sends what it has */
     service->records = NULL;
     fedn__combiner_models_stop(service);
+    fedn__hooks_free(service->hooks);
+    service->hooks = NULL;
     fedn__journal_stop(service->journal); /* the pool goes before the loop does */
     if (service->uplink)
         fedn__uplink_close(service->uplink, service->options.drain_ms, uplink_gone, service);

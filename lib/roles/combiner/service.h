@@ -8,6 +8,7 @@
 #include "core/thread.h"
 #include "roles/combiner/engine.h"
 #include "roles/combiner/fold.h"
+#include "roles/combiner/hooks.h"
 #include "roles/combiner/journal.h"
 #include "roles/combiner/records.h"
 #include "roles/combiner/shelf.h"
@@ -23,6 +24,7 @@ typedef struct fedn__combiner_options {
     const char *host;
     const char *fqdn;
     const char *reducer;
+    const char *hooks; /* host:port; "": none */
     const char *state_dir;
     uint32_t max_clients;
     uint32_t max_uploads;
@@ -74,6 +76,7 @@ typedef struct fedn__combiner_service {
     fedn__checkpoint checkpoint;
     fedn__fold *fold;
     fedn__uplink *uplink;
+    fedn__hooks *hooks; /* NULL: none */
     fedn__records *records;
     fedn__combiner_engine *engine;
     fedn__transfer_host host;
@@ -147,6 +150,8 @@ void fedn__combiner_checkpoint_end(fedn__combiner_service *service,
 void fedn__combiner_checkpoint_remove(fedn__combiner_service *service, const char *id);
 
 /* models.c: models that move between the tiers. */
+/* What the hooks service said to a round's question. */
+void fedn__combiner_chosen(const char *model_id, const fedn__hooks_answer *answer, void *user_data);
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);
 void fedn__combiner_save(fedn__combiner_service *service);
 /* The journal has it that the round is closed: what is in its partial stays so after a restart. */

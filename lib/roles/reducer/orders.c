@@ -62,6 +62,7 @@ static void send_start(fedn__reducer_service *service, const fedn__reducer_combi
     fedn__pace_fill(course, config, recent, &start);
     start.selected_clients = selected_clients(course->client_ids, &start.n_selected_clients);
     start.helper_type = (char *)(uintptr_t)fedn__json_string(config, "helper_type", "");
+    start.server_functions = (char *)(uintptr_t)fedn__json_string(config, "server_functions", "");
     start.round_config = course->task_text;
     down.body_case = FEDN__TIER__V1__DOWN__BODY_START;
     down.start = &start;

@@ -127,13 +127,21 @@ static fedn_status typed_value(const fedn_config *config, int32_t member, json_t
     return *ret ? FEDN_OK : fedn__error_nomem(err);
 }
 
-static fedn_status check_server_functions(const json_t *value, fedn_error *err)
+/* Python source, which the hooks service beside a combiner runs. */
+static fedn_status set_server_functions(json_t *config, const json_t *value, fedn_error *err)
 {
-    if (!json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0))
-        return fedn__error(err, FEDN_ERR_UNSUPPORTED,
-                           "session_config: server_functions are Python source, which this reducer "
-                           "does not run: leave them out");
-    return FEDN_OK;
+    uint64_t bytes = json_string_length(value);
+
+    if (!json_is_null(value) && !json_is_string(value))
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "session_config: server_functions must be a text of Python source");
+    if (bytes > FEDN__LIMIT_SOURCE_BYTES)
+        return fedn__error(err, FEDN_ERR_INVALID,
+                           "session_config: server_functions is %llu bytes long, at most %d",
+                           (unsigned long long)bytes, FEDN__LIMIT_SOURCE_BYTES);
+    json_t *copy = bytes ? json_string(json_string_value(value)) : json_null();
+    return json_object_set_new(config, "server_functions", copy) == 0 ? FEDN_OK
+                                                                      : fedn__error_nomem(err);
 }
 
 fedn_status fedn__plan_set(json_t *config, const char *key, const json_t *value, fedn_error *err)
@@ -149,7 +157,7 @@ fedn_status fedn__plan_set(json_t *config, const char *key, const json_t *value,
     if (member < 0)
         return unknown_key(key, err);
     if (member == MEMBERS - 1)
-        return check_server_functions(value, err);
+        return set_server_functions(config, value, err);
     if (json_is_null(value))
         return FEDN_OK;
     snprintf(name, sizeof name, "session.%s", key);

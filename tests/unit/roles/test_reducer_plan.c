@@ -2,8 +2,10 @@
  * Session settings: what is taken, what is refused, and how clients get them. */
 #include "roles/reducer/plan.h"
 
+#include "core/limits.h"
 #include "test.h"
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *check(const char *text)
 {
@@ -63,6 +65,25 @@ static void parameters_may_be_written_as_python_does(void **state)
     json_decref(config);
 }
 
+static void server_functions_are_a_text_of_a_bounded_length(void **state)
+{
+    json_t *config = check("{\"server_functions\": \"class ServerFunctions:\\n    pass\"}");
+    char *source = calloc(1, FEDN__LIMIT_SOURCE_BYTES + 2);
+    fedn_error err;
+
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(config, "server_functions")),
+                        "class ServerFunctions:\n    pass");
+    assert_non_null(source);
+    memset(source, '#', FEDN__LIMIT_SOURCE_BYTES + 1);
+    json_t *text = json_string(source);
+    assert_fails(fedn__plan_set(config, "server_functions", text, &err), FEDN_ERR_INVALID, &err,
+                 "server_functions 49153 49152");
+    json_decref(text);
+    free(source);
+    json_decref(config);
+}
+
 static void what_does_not_fit_is_refused_by_name(void **state)
 {
     static const struct {
@@ -84,7 +105,7 @@ static void what_does_not_fit_is_refused_by_name(void **state)
         {"{\"aggregator_kwargs\": {\"tau\": 1}}", FEDN_ERR_INVALID, "fedavg tau"},
         {"{\"aggregator_kwargs\": \"{'serveropt': 'sgd'}\", \"aggregator\": \"fedopt\"}",
          FEDN_ERR_INVALID, "fedopt sgd adam"},
-        {"{\"server_functions\": \"import os\"}", FEDN_ERR_UNSUPPORTED, "server_functions"},
+        {"{\"server_functions\": 1}", FEDN_ERR_INVALID, "server_functions"},
         {"{\"model_id\": \"a\\nb\"}", FEDN_ERR_INVALID, "model_id"},
     };
 
@@ -191,6 +212,7 @@ int main(void)
         cmocka_unit_test(silence_means_the_defaults_of_the_property_table),
         cmocka_unit_test(values_may_be_texts_numbers_or_null),
         cmocka_unit_test(parameters_may_be_written_as_python_does),
+        cmocka_unit_test(server_functions_are_a_text_of_a_bounded_length),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(ids_of_clients_are_split_at_commas),
         cmocka_unit_test(clients_get_every_value_as_python_writes_it),
