@@ -61,6 +61,9 @@ const char *cli_value(const cli_line *cli, const char *name);
 fedn_status cli_number(const cli_line *cli, const char *name, uint32_t max, uint32_t otherwise,
                        uint32_t *ret, fedn_error *err);
 
+/* What a boolean property says, in any of the words that it may have. */
+int32_t cli_is_true(const char *value);
+
 fedn_status cli_error(fedn_error *err, fedn_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int32_t cli_exit_code(fedn_status status);

@@ -58,7 +58,7 @@ static json_t *typed(const char *type, const char *value)
     if (strcmp(type, "number") == 0)
         return json_real(strtod(value, NULL));
     if (strcmp(type, "boolean") == 0)
-        return json_boolean(strchr("tyTY1", *value) || strcmp(value, "on") == 0);
+        return json_boolean(cli_is_true(value));
     return json_string(value);
 }
 

@@ -5,22 +5,26 @@
 
 #include "cli.h"
 #include "daemon.h"
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What is asked for is kept in the environment, and compared with what is asked for now. */
+/* What is asked for is kept in the environment, and compared with what is asked for now. While it
+ * is made it has another mark: what a kill has left is made anew. */
 static const char prepare_script[] =
-    "cd -- \"$1\" || exit; env=$2; mark=$env/.fednctl-requirements; want=$3--$4; "
-    "if [ -e \"$env\" ]; then "
-    "[ -e \"$env/pyvenv.cfg\" ] || { echo \"$1/$env is no virtual environment\" >&2; exit 1; }; "
+    "cd -- \"$1\" || exit; env=./$2; mark=$env/.fednctl-requirements; half=$env/.fednctl-half; "
+    "want=$PWD--$3--$4; "
+    "if [ -e \"$half\" ]; then rm -rf -- \"$env\"; elif [ -e \"$env\" ]; then "
+    "[ -e \"$env/pyvenv.cfg\" ] || { echo \"$1/$2 is no virtual environment\" >&2; exit 1; }; "
     "[ -e \"$mark\" ] || exit 0; [ \"$(cat -- \"$mark\"; echo .)\" = \"$want.\" ] && exit 0; "
     "rm -rf -- \"$env\"; fi; "
-    "make() { python3 -m venv -- \"$env\" && . \"$env/bin/activate\" || return; "
+    "make() { mkdir -- \"$env\" && : >\"$half\" && python3 -m venv -- \"$env\" && . "
+    "\"$env/bin/activate\" || return; "
     "for list in \"$3\" \"$4\"; do [ -z \"$list\" ] && continue; "
     "printf %s \"$list\" >\"$env/requirements.txt\" && "
     "PIP_NO_INPUT=1 python -m pip install --disable-pip-version-check -r \"$env/requirements.txt\" "
-    "|| return; done; printf %s \"$want\" >\"$mark\"; }; "
+    "|| return; done; printf %s \"$want\" >\"$mark\" && rm -- \"$half\"; }; "
     "make \"$@\" || { rm -rf -- \"$env\"; exit 1; }";
 
 static const char clear_script[] =
@@ -42,6 +46,8 @@ static fedn_status run(const runner_command *command, const char *const *args, f
 
     if (pipe(ends) != 0)
         return cli_error(err, FEDN_ERR_IO, "cannot open a pipe");
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     const runner_call call = {args, no_env, ends[0], 0};
     daemon_stop_on_signal(tell, &ends[1]);
     fedn_status rc = runner_run(command, &call, err);

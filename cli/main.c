@@ -125,6 +125,11 @@ fedn_status cli_number(const cli_line *cli, const char *name, uint32_t max, uint
     return FEDN_OK;
 }
 
+int32_t cli_is_true(const char *value)
+{
+    return strchr("tyTY1", *value) ? *value != 0 : strcmp(value, "on") == 0;
+}
+
 fedn_status cmd_version(cli_line *cli, fedn_error *err)
 {
     (void)err;

@@ -6,6 +6,7 @@
 #include "daemon.h"
 #include "entry_point.h"
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,13 +26,27 @@ static const char *property(const fetching *self, const char *name)
     return fedn_config_get(self->cli->config, name);
 }
 
+/* As the client itself has it: without a scheme http to this machine, https to any other. */
+static int32_t needs_https(const char *api_url)
+{
+    static const char *const plain[] = {"http://", "https://", "localhost", "127.", "[::1]"};
+
+    for (uint32_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (strncmp(api_url, plain[i], strlen(plain[i])) == 0)
+            return 0;
+    return 1;
+}
+
 static fedn_status open_control(fetching *self, fedn_error *err)
 {
+    const char *api_url = property(self, "client.api_url");
+    char url[PATH_BYTES + 8];
     fedn_config *config = NULL;
     fedn_status rc = fedn_config_new(&config, err);
 
+    snprintf(url, sizeof url, "%s%s", needs_https(api_url) ? "https://" : "", api_url);
     if (rc == FEDN_OK)
-        rc = fedn_config_set(config, "control.url", property(self, "client.api_url"), err);
+        rc = fedn_config_set(config, "control.url", url, err);
     if (rc == FEDN_OK)
         rc = fedn_config_set(config, "control.token", property(self, "client.token"), err);
     if (rc == FEDN_OK)
@@ -51,7 +66,7 @@ static int32_t is_kept(const fetching *self, const char *sum)
         text[0] = 0;
     if (file)
         fclose(file);
-    return *sum && strcmp(text, sum) == 0 && access(self->dir, R_OK | X_OK) == 0;
+    return *sum && strcasecmp(text, sum) == 0 && access(self->dir, R_OK | X_OK) == 0;
 }
 
 static fedn_status keep(const fetching *self, const char *sum, fedn_error *err)
@@ -81,11 +96,11 @@ static fedn_status check_sum(const fetching *self, const char *sum, fedn_error *
 {
     const char *wanted = property(self, "client.package_checksum");
 
-    if (*self->offered && strcmp(self->offered, sum) != 0)
+    if (*self->offered && strcasecmp(self->offered, sum) != 0)
         return cli_error(err, FEDN_ERR_DENIED,
                          "the package has SHA-256 %s, and the reducer says %s: not run", sum,
                          self->offered);
-    if (*wanted && strcmp(wanted, sum) != 0)
+    if (*wanted && strcasecmp(wanted, sum) != 0)
         return cli_error(err, FEDN_ERR_DENIED,
                          "the package has SHA-256 %s, and client.package_checksum is %s: not run",
                          sum, wanted);
@@ -94,10 +109,11 @@ static fedn_status check_sum(const fetching *self, const char *sum, fedn_error *
 
 static fedn_status unpack(const fetching *self, const char *sum, fedn_error *err)
 {
-    const char *args[] = {self->kept, self->dir, NULL};
+    const char *args[] = {self->kept, self->dir, property(self, "client.state_dir"), NULL};
 
-    /* the mark first: what is half there has none */
-    fedn_status rc = entry_point_script("rm -f -- \"$1\" && rm -rf -- \"$2\"", args, err);
+    /* the mark first: what is half there has none; and what a kill has left */
+    fedn_status rc = entry_point_script(
+        "rm -f -- \"$1\" && rm -rf -- \"$2\" \"$3\"/package-part-??????", args, err);
     if (rc == FEDN_OK)
         rc = fedn_package_extract(self->archive, self->dir, err);
     return rc == FEDN_OK ? keep(self, sum, err) : rc;
@@ -132,9 +148,12 @@ static fedn_status fetch(fetching *self, fedn_error *err)
 {
     const struct timespec pause = {PAUSE_S, 0};
     int32_t told = 0;
+    int32_t denied = 0;
 
     for (;;) {
         fedn_status rc = fetch_once(self, err);
+        if (rc == FEDN_ERR_DENIED && !denied++)
+            continue; /* another one may have become active between its checksum and its bytes */
         if (rc != FEDN_ERR_NOT_FOUND && rc != FEDN_ERR_UNAVAILABLE && rc != FEDN_ERR_TIMEOUT)
             return rc;
         if (!told++)
@@ -149,7 +168,7 @@ fedn_status remote_package_fetch(const cli_line *cli, char *dir, size_t bytes, f
     const char *state_dir = fedn_config_get(cli->config, "client.state_dir");
     fedn_status rc = FEDN_OK;
 
-    if (strcmp(fedn_config_get(cli->config, "client.allow_remote_code"), "true") != 0)
+    if (!cli_is_true(fedn_config_get(cli->config, "client.allow_remote_code")))
         return cli_error(err, FEDN_ERR_INVALID,
                          "--package remote runs programs of the network on this machine: "
                          "--allow-remote-code if that is meant");

@@ -16,7 +16,8 @@ FEDN_BEGIN_DECLS
  *
  * @param path       the archive; written whole or not at all
  * @param ret_files  how many files are in it; may be NULL
- * @return FEDN_OK; FEDN_ERR_NOT_FOUND no fedn.yaml; FEDN_ERR_IO; FEDN_ERR_LIMIT; FEDN_ERR_NOMEM
+ * @return FEDN_OK; FEDN_ERR_NOT_FOUND no fedn.yaml; FEDN_ERR_FORMAT, FEDN_ERR_LIMIT nobody could
+ *         unpack it: see fedn_package_extract(); FEDN_ERR_IO; FEDN_ERR_NOMEM
  * Owns: nothing changes hands.   Thread: any.   Blocks: on the disk.   Since: 0.1
  */
 FEDN_API fedn_status fedn_package_create(const char *dir, const char *path, uint64_t *ret_files,

@@ -376,8 +376,9 @@ char *fedn_control_escape(const char *text)
     return out;
 }
 
-static fedn_status fetch_file(fedn_control *control, const char *below, const char *path,
-                              fedn_control_progress_fn progress, void *user_data, fedn_error *err)
+static fedn_status fetch_file(fedn_control *control, const char *below, uint64_t most,
+                              const char *path, fedn_control_progress_fn progress, void *user_data,
+                              fedn_error *err)
 {
     char *body = NULL;
     int32_t http = 0;
@@ -387,7 +388,7 @@ static fedn_status fetch_file(fedn_control *control, const char *below, const ch
     if (rc != FEDN_OK)
         return rc;
     plan.call.timeout_ms = 0;
-    plan.call.max_bytes = UINT64_MAX; /* a file, not memory */
+    plan.call.max_bytes = most;
     rc = fedn__http_fetch_file(control->http, &plan.call, path, progress, user_data, &http, &body,
                                err);
     if (rc == FEDN_ERR_UNAVAILABLE || rc == FEDN_ERR_TIMEOUT || rc == FEDN_ERR_AUTH)
@@ -403,7 +404,8 @@ fedn_status fedn_control_package_pull(fedn_control *control, const char *path,
                                       fedn_control_progress_fn progress, void *user_data,
                                       fedn_error *err)
 {
-    return fetch_file(control, "packages/download", path, progress, user_data, err);
+    return fetch_file(control, "packages/download", FEDN__LIMIT_PACKAGE_BYTES, path, progress,
+                      user_data, err);
 }
 
 fedn_status fedn_control_model_pull(fedn_control *control, const char *model_id, const char *path,
@@ -421,8 +423,8 @@ fedn_status fedn_control_model_pull(fedn_control *control, const char *model_id,
         goto out;
     segment = fedn_control_escape(model_id ? model_id : newest);
     below = segment ? fedn__strf("models/%s/download", segment) : NULL;
-    rc =
-        below ? fetch_file(control, below, path, progress, user_data, err) : fedn__error_nomem(err);
+    rc = below ? fetch_file(control, below, UINT64_MAX, path, progress, user_data, err)
+               : fedn__error_nomem(err);
 out:
     fedn__free(below);
     fedn__free(segment);

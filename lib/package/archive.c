@@ -164,7 +164,7 @@ static fedn_status take_member(walk *self, struct archive_entry *entry)
     };
     rc = count_bytes(self, self->member.bytes, self->member.bytes);
     self->total += rc == FEDN_OK ? self->member.bytes : 0;
-    if (rc == FEDN_OK)
+    if (rc == FEDN_OK && self->visitor->member)
         rc = self->visitor->member(self->visitor->self, &self->member, self->err);
     return rc == FEDN_OK && !self->member.directory ? take_contents(self) : rc;
 }

@@ -15,7 +15,7 @@ typedef struct fedn__package_member {
     uint64_t bytes;
 } fedn__package_member;
 
-/* What is done with the members, in the order of the archive. */
+/* What is done with the members, in the order of the archive; NULL: nothing. */
 typedef struct fedn__package_visitor {
     fedn_status (*member)(void *self, const fedn__package_member *member, fedn_error *err);
     /* Pieces of the last member, `at` where they belong; NULL: the contents are skipped. */

@@ -5,7 +5,7 @@
 #include "core/alloc.h"
 #include "core/error.h"
 #include "core/fs.h"
-#include "core/limits.h"
+#include "package/archive.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
@@ -44,7 +44,8 @@ static int32_t is_ignored(const packing *self, const char *relative)
             end--;
         if (*line != '#' && end > blank && end - blank < sizeof pattern) {
             snprintf(pattern, sizeof pattern, "%.*s", (int)(end - blank), line + blank);
-            if (fnmatch(pattern, relative, 0) == 0 || fnmatch(pattern, base, 0) == 0)
+            if (fnmatch(pattern, relative, FNM_NOESCAPE) == 0 ||
+                fnmatch(pattern, base, FNM_NOESCAPE) == 0)
                 return 1;
         }
         line += len + (line[len] == '\n');
@@ -149,6 +150,12 @@ out:
     return rc;
 }
 
+/* Whatever the locale's order is. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static fedn_status add_folder(packing *self, const char *dir, const char *relative, uint32_t depth)
 {
     struct dirent **entries = NULL;
@@ -157,16 +164,9 @@ static fedn_status add_folder(packing *self, const char *dir, const char *relati
     if (depth > FEDN__LIMIT_PACKAGE_DEPTH)
         return fedn__error(self->err, FEDN_ERR_LIMIT, "%.300s is more than %d folders deep", dir,
                            FEDN__LIMIT_PACKAGE_DEPTH);
-    int count = scandir(dir, &entries, NULL, NULL);
+    int count = scandir(dir, &entries, NULL, by_bytes);
     if (count < 0)
         return fedn__error_errno(self->err, errno, "cannot list %s", dir);
-    /* by bytes, whatever the locale's order is */
-    for (int i = 1; i < count; i++)
-        for (int j = i; j > 0 && strcmp(entries[j - 1]->d_name, entries[j]->d_name) > 0; j--) {
-            struct dirent *swap = entries[j];
-            entries[j] = entries[j - 1];
-            entries[j - 1] = swap;
-        }
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         if (rc == FEDN_OK && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
@@ -216,6 +216,17 @@ static fedn_status check_manifest(const char *dir, fedn_error *err)
     return rc;
 }
 
+/* What nobody could unpack is not made. */
+static fedn_status check_archive(const char *path, fedn_error *err)
+{
+    static const fedn__package_visitor nothing = {NULL, NULL, NULL};
+    char *part = fedn__strf("%s.part", path);
+    fedn_status rc = part ? fedn__package_walk(part, &nothing, err) : fedn__error_nomem(err);
+
+    fedn__free(part);
+    return rc;
+}
+
 fedn_status fedn_package_create(const char *dir, const char *path, uint64_t *ret_files,
                                 fedn_error *err)
 {
@@ -239,6 +250,8 @@ fedn_status fedn_package_create(const char *dir, const char *path, uint64_t *ret
     if (rc == FEDN_OK && archive_write_close(self.archive) != ARCHIVE_OK)
         rc = archive_failed(&self, path);
     archive_write_free(self.archive);
+    if (rc == FEDN_OK)
+        rc = check_archive(path, err);
     if (rc == FEDN_OK)
         rc = fedn__fs_commit(fd, path, 1, err);
     else if (fd >= 0)

@@ -37,7 +37,7 @@ fails() {
 }
 
 cd "$dir" || exit 1
-mkfifo ready
+mkfifo ready said
 # the name of the folder has a blank: nothing may split there
 mkdir -p "my folder/code" "my folder/data"
 cat >"my folder/fedn.yaml" <<'YAML'
@@ -87,6 +87,10 @@ check "its environment does not stay" test ! -e "my folder/venv"
 "$fednctl" run validate --path "my folder" --input seed.npz --output metrics --keep-venv >out 2>&1 || no "run validate"
 check "validate writes to where the caller is" has metrics '"accuracy": 0.5'
 check "the environment stays if it is wanted" test -x "my folder/venv/bin/python"
+# killed before it was whole: it is made anew
+rm "my folder/venv/bin/python" && touch "my folder/venv/.fednctl-half"
+"$fednctl" run validate --path "my folder" --input seed.npz --output metrics --keep-venv >out 2>&1 || no "run validate"
+check "half an environment is made anew" test -x "my folder/venv/bin/python" -a ! -e "my folder/venv/.fednctl-half"
 check "without entry point" fails 3 "no entry point predict" run predict --path "my folder" --input a --output b
 echo 'echo it went wrong >&2; exit 3' >"my folder/code/build.sh"
 "$fednctl" run build --path "my folder" >out 2>&1
@@ -115,6 +119,23 @@ check "what is no archive is refused" fails 1 "no tar archive" package push bad.
 check "so is a format that is not known" fails 1 "torchhelper" package push one.tgz --helper torchhelper
 check "remote code is for who wants it" fails 2 "allow-remote-code" client start --package remote --state-dir x
 check "and is kept somewhere" fails 2 "state-dir" client start --package remote --allow-remote-code
+# what clients say while they wait; $told is the first line
+begin_waiting() {
+    "$fednctl" client start --package remote "$@" 2>said &
+    pids="$pids $!"
+    waiting=$!
+    exec 6<said
+    read -r told <&6
+}
+begin_waiting --allow-remote-code --api-url 0.0.0.0:1 --state-dir elsewhere
+check "an address without a scheme is not asked in plain text" test "${told#*GET https://0.0.0.0:1}" != "$told"
+kill -9 "$waiting"
+exec 6<&-
+mkdir "state one" "state one/package-part-abcdef"
+FEDN_CLIENT_ALLOW_REMOTE_CODE=yes begin_waiting --name one --state-dir "state one"
+check "without a package a client waits" test "${told#*warning package: No active package}" != "$told"
+cat <&6 >one.log &
+pid_one=$waiting
 "$fednctl" package push one.tgz --name first >id 2>out || no "package push"
 "$fednctl" package push one.tgz --name second >second 2>out || no "package push"
 "$fednctl" package activate "$(cat id)" || no "package activate"
@@ -127,15 +148,15 @@ check "none is active by a wrong name" fails 3 "not found" package activate nowh
 check "a checksum that is not the package's" fails 5 "client.package_checksum is abc: not run" client start \
     --package remote --allow-remote-code --package-checksum abc --state-dir wrong
 check "leaves nothing to run" test ! -e wrong/package
-for name in one two; do
-    "$fednctl" client start --name "$name" --package remote --allow-remote-code --state-dir "state $name" 2>"$name.log" &
-    pids="$pids $!"
-    eval "pid_$name=$!"
-done
+"$fednctl" client start --name two --package remote --allow-remote-code --state-dir "state two" 2>two.log &
+pids="$pids $!"
+pid_two=$!
 "$fednctl" client start --name local --package-dir "my folder" --state-dir local 2>local.log &
 pids="$pids $!"
 pid_local=$!
 timeout 40 "$fednctl" watch --until-clients 3 >out 2>&1 || no "the clients did not come"
+check "and says so once" test "$(grep -c 'No active package' one.log)" -eq 0
+check "what a kill left of an older one is gone" test ! -e "state one/package-part-abcdef"
 rm -rf "my folder/data"
 "$fednctl" model push seed.npz >out || no "model push"
 "$fednctl" session start --rounds 3 --round-timeout 40 --watch >out 2>&1

@@ -3,8 +3,8 @@
 """Compute packages between FEDn's programs and ours.
 
 usage: test_packages.py fednctl
-FEDn's CLI packs a folder, its APIClient pushes it to our reducer, and `fedn client start` downloads and runs
-it, beside a client of ours; every model of the session is the mean, by examples, of what they trained.
+FEDn's CLI and ours pack a folder, FEDn's APIClient pushes both to our reducer. In one session `fedn client start`
+runs the package of ours, and our client that of FEDn's; the last model is what the means, by examples, add up to.
 """
 import hashlib
 import os
@@ -41,7 +41,7 @@ entry_points:
   build:
     command: python build.py
   startup:
-    command: touch started
+    command: cp packed-by.txt started
   train:
     command: python code/train.py
   validate:
@@ -83,14 +83,22 @@ def contents(path):
 
 
 def check_created(net, folder):
-    """Both pack the same files."""
+    """Both pack the same files; but for one that tells the packages apart."""
+    mark = os.path.join(folder, "packed-by.txt")
+    write(mark, "")
     fedn(net, "package", "create", "--path", folder, "--name", "theirs.tgz", "--output", net.directory)
     theirs = os.path.join(net.directory, "theirs.tgz")
     ours = os.path.join(net.directory, "ours.tgz")
     subprocess.run([net.fednctl, "package", "create", "--path", folder, "--name", "ours.tgz", "--output", net.directory],
                    check=True, timeout=60, stdout=subprocess.DEVNULL)
     assert contents(theirs) == contents(ours), (sorted(contents(theirs)), sorted(contents(ours)))
-    assert sorted(contents(ours)) == [".fednignore", "build.py", "code/train.py", "code/validate.py", "fedn.yaml"]
+    assert sorted(contents(ours)) == [".fednignore", "build.py", "code/train.py", "code/validate.py", "fedn.yaml",
+                                      "packed-by.txt"]
+    write(mark, "FEDn")
+    fedn(net, "package", "create", "--path", folder, "--name", "theirs.tgz", "--output", net.directory)
+    write(mark, "fednctl")
+    subprocess.run([net.fednctl, "package", "create", "--path", folder, "--name", "ours.tgz", "--output", net.directory],
+                   check=True, timeout=60, stdout=subprocess.DEVNULL)
     return theirs, ours
 
 
@@ -129,6 +137,10 @@ def check_refusals(net):
     assert answer.status_code == 400 and "torchhelper" in answer.json()["message"], answer.text
 
 
+def extracted(net, name):
+    return os.path.join(net.directory, "extracted-" + name)
+
+
 def start_client(net, name):
     add, examples = CLIENTS[name]
     env = {"ADD": str(add), "EXAMPLES": str(examples), "PATH": os.path.dirname(sys.executable) + ":" + os.environ["PATH"]}
@@ -138,7 +150,7 @@ def start_client(net, name):
     else:
         argv = [sys.executable, os.path.join(os.path.dirname(sys.executable), "fedn"), "client", "start", "--api-url",
                 f"http://{HOST}", "--api-port", str(net.port), "--name", name, "--client-id", name]
-        env["FEDN_PACKAGE_EXTRACT_DIR"] = os.path.join(net.directory, "extracted-" + name)
+        env["FEDN_PACKAGE_EXTRACT_DIR"] = extracted(net, name)
         os.makedirs(env["FEDN_PACKAGE_EXTRACT_DIR"])
     return net.add(name, argv, env)
 
@@ -159,6 +171,13 @@ def check_session(net, api):
         np.testing.assert_allclose(tensor, seed + ROUNDS * step, rtol=1e-6)
 
 
+def started_by(net, name):
+    """Which package's startup command a client ran."""
+    root = os.path.join(net.directory, name, "state", "package") if name == "ours" else extracted(net, name)
+    with open(os.path.join(root, "started"), encoding="utf-8") as file:
+        return file.read()
+
+
 def main():
     with Network(sys.argv[1]) as net:
         api = APIClient(host=HOST, port=net.port)
@@ -173,13 +192,18 @@ def main():
         print("packages of both, pushed by APIClient, shown by FEDn's CLI")
         write_seed(os.path.join(net.directory, "seed.npz"))
         assert api.set_active_model(os.path.join(net.directory, "seed.npz"))["success"]
-        for name in CLIENTS:
-            start_client(net, name)
-        net.await_clients(len(CLIENTS))
-        check_session(net, api)
-        print(f"{ROUNDS} rounds of {len(CLIENTS)} clients that run a package of the reducer")
+        start_client(net, "ours")
+        net.await_clients(1)
         subprocess.run([net.fednctl, "package", "activate", first, "--url", net.url], check=True, timeout=60)
         assert api.get_active_package()["package_id"] == first
+        for name in CLIENTS:
+            if name != "ours":
+                start_client(net, name)
+        net.await_clients(len(CLIENTS))
+        packages = {name: started_by(net, name) for name in CLIENTS}
+        assert packages == {"fedn-0": "fednctl", "fedn-1": "fednctl", "ours": "FEDn"}, packages
+        check_session(net, api)
+        print(f"{ROUNDS} rounds of {len(CLIENTS)} clients: FEDn's run a package of ours, ours one of FEDn's")
 
 
 main()

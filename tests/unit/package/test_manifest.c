@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fedn.yaml as it is read, and packages as they are made of folders. */
+ * fedn.yaml as it is read. */
 #include "core/alloc.h"
 #include "core/fs.h"
 #include "test.h"
@@ -69,46 +69,6 @@ static void what_is_wrong_is_told_with_its_line(void **state)
     }
 }
 
-static void what_is_ignored_stays_out_and_bytes_stay_the_same(void **state)
-{
-    char *one = fedn__fs_join(*state, "one.tgz");
-    char *two = fedn__fs_join(*state, "folder/two.tgz");
-    char *folder = fedn__fs_join(*state, "folder");
-    char *out = fedn__fs_join(*state, "out");
-    char *sums[2] = {NULL, NULL};
-    uint64_t files = 0;
-    fedn_error err;
-
-    make(*state, "folder");
-    make(*state, "folder/data");
-    make(*state, "folder/env");
-    assert_fails(fedn_package_create(folder, one, &files, &err), FEDN_ERR_NOT_FOUND, &err,
-                 "fedn.yaml");
-    put(*state, "folder/fedn.yaml", "entry_points: {}\n");
-    put(*state, "folder/.fednignore", "# a comment\n  data  \n*.log\n");
-    put(*state, "folder/data/x.csv", "1\n");
-    put(*state, "folder/a.log", "1\n");
-    put(*state, "folder/na\xc3\xafve caf\xc3\xa9.py", "1\n"); /* in the C locale too */
-    put(*state, "folder/env/pyvenv.cfg", "home = /usr\n");
-    assert_ok(fedn_package_create(folder, one, &files, &err), &err);
-    assert_int_equal(files, 3);
-    assert_ok(fedn_package_create(folder, two, &files, &err), &err);
-    assert_int_equal(files, 3); /* not itself */
-    assert_ok(fedn_package_checksum(one, &sums[0], &err), &err);
-    assert_ok(fedn_package_checksum(two, &sums[1], &err), &err);
-    assert_string_equal(sums[0], sums[1]);
-    assert_ok(fedn_package_extract(one, out, &err), &err);
-    char *accents = fedn__fs_join(out, "na\xc3\xafve caf\xc3\xa9.py");
-    assert_int_equal(access(accents, R_OK), 0);
-    fedn__free(accents);
-    for (uint32_t i = 0; i < 2; i++)
-        fedn__free(sums[i]);
-    fedn__free(out);
-    fedn__free(folder);
-    fedn__free(two);
-    fedn__free(one);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,8 +76,6 @@ int main(void)
                                         test_scratch_teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_told_with_its_line, test_scratch_setup,
                                         test_scratch_teardown),
-        cmocka_unit_test_setup_teardown(what_is_ignored_stays_out_and_bytes_stay_the_same,
-                                        test_scratch_setup, test_scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
