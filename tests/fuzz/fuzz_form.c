@@ -142,8 +142,8 @@ size_t fuzz_seed(uint32_t nth, uint8_t to[FUZZ_SEED_BYTES])
         PART("name=\"file\"; filename=\"../x\"") "1\r\n" PART("filename=\"y\"") "2\r\n--b--\r\n",
         PART("name=\"\xc3\"") "\xff\r\n--b--\r\n",
         PART("name=\"file\"; filename=\"\"") "\r\n--b--\r\n",
-        "--b\r\nContent-Type: multipart/mixed; "
-        "boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n",
+        ("--b\r\nContent-Type: multipart/mixed; "
+         "boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n"),
     };
 
     if (nth >= sizeof texts / sizeof texts[0])
