@@ -132,6 +132,7 @@ static void an_npz_is_not_taken_for_raw_elements(void **state)
     fedn_free(answer);
     assert_fails(fedn_control_request(net->control, "POST", "sessions/start", body, &answer, &err),
                  FEDN_ERR_INVALID, &err, "npz binaryhelper");
+    fedn_free(answer);
     json_decref(made);
     fedn_free(id);
     fedn_model_unref(seed);
