@@ -218,13 +218,13 @@ static fedn_status check_block(const step *s, uint64_t first, uint64_t n, fedn_e
 {
     double largest = fedn__kernel_largest(s->sums.dtype);
     uint64_t over = fedn__kernel_first_over(s->sums.sum + first, n, largest);
+    uint64_t at = first + over;
 
     if (over < n)
         return fedn__error(err, FEDN_ERR_FORMAT,
                            "fedopt takes tensor '%s' to %g at element %llu, the largest possible "
                            "is %g: lower learning_rate",
-                           s->name, s->sums.sum[first + over], (unsigned long long)(first + over),
-                           largest);
+                           s->name, s->sums.sum[at], (unsigned long long)at, largest);
     if (fedn__kernel_first_over(s->m + first, n, DBL_MAX) < n ||
         fedn__kernel_first_over(s->v + first, n, DBL_MAX) < n)
         return fedn__error(err, FEDN_ERR_FORMAT,

@@ -10,6 +10,11 @@
  * no duplicate keys. `what` names it in the error. Caller json_decref()s. */
 fedn_status fedn__json_parse(const char *text, uint64_t bytes, int32_t any, const char *what,
                              json_t **ret, fedn_error *err);
+/* The same of what Python's json.dumps() wrote, which has more than JSON: NaN and infinities (null
+ * here), whole numbers of any size (then all are reals), keys that come twice (the last counts) and
+ * texts with NUL. */
+fedn_status fedn__json_parse_python(const char *text, uint64_t bytes, int32_t any, const char *what,
+                                    json_t **ret, fedn_error *err);
 /* Compact text, keys sorted; caller frees with fedn__free(); NULL out of memory. */
 char *fedn__json_text(const json_t *value);
 /* Members with a default; wrong type gives the default. Texts live as long as the object. */

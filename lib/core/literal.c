@@ -228,7 +228,7 @@ static fedn_status read_python(const char *text, const char *what, json_t **ret,
     reading r = {text, text, 0, NULL};
     json_t *value = next(&r) ? read_value(&r) : json_object();
 
-    if (value && json_is_null(value))
+    if (json_is_null(value))
         value = json_object();
     if (value && next(&r))
         fail(&r, "something stands behind the value");

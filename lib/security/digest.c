@@ -13,10 +13,10 @@ static void to_hex(const uint8_t sum[BYTES], char ret[FEDN__SHA256_TEXT])
     static const char digits[] = "0123456789abcdef";
 
     for (uint32_t i = 0; i < BYTES; i++) {
-        ret[2 * i] = digits[sum[i] >> 4];
-        ret[2 * i + 1] = digits[sum[i] & 15];
+        *ret++ = digits[sum[i] >> 4];
+        *ret++ = digits[sum[i] & 15];
     }
-    ret[2 * BYTES] = 0;
+    *ret = 0;
 }
 
 fedn_status fedn__sha256_blob(const fedn__blob *blob, char ret[FEDN__SHA256_TEXT], fedn_error *err)

@@ -236,7 +236,9 @@ void rig_announce(rig *r, const char *round_id, const char *words)
     snprintf(config, sizeof config, "{\"round_id\": \"%s\"}", round_id);
     update.model_id = (char *)(uintptr_t)MODEL;
     update.model_update_id = (char *)(uintptr_t)UPDATE;
-    update.meta = (char *)(uintptr_t) "{\"training_metadata\": {\"num_examples\": 10}}";
+    /* as Python writes it when a training diverged: no reason to refuse an update */
+    update.meta =
+        (char *)(uintptr_t) "{\"training_metadata\": {\"num_examples\": 10, \"loss\": NaN}}";
     update.config = config;
     raw_unary(r->ann, "/fedn.Combiner/SendModelUpdate", &update.base, &fedn__response__descriptor,
               &answer);

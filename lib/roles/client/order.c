@@ -110,7 +110,8 @@ static fedn_status take_config(fedn__order *order, const char *data)
         return order->type == FEDN_TASK_TRAIN
                    ? blame(order, "the task has no data, which must hold its round_id", NULL)
                    : FEDN_OK;
-    fedn_status rc = fedn__json_parse(data, strlen(data), 0, "the task's data", &config, &why);
+    fedn_status rc =
+        fedn__json_parse_python(data, strlen(data), 0, "the task's data", &config, &why);
     if (rc == FEDN_ERR_NOMEM)
         return rc;
     if (rc != FEDN_OK)

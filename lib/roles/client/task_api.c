@@ -302,7 +302,7 @@ fedn_status fedn_task_set_data(fedn_task *task, const char *json, fedn_error *er
     if (bytes > FEDN__LIMIT_RESULT_BYTES)
         return fedn__error(err, FEDN_ERR_LIMIT, "data of %llu bytes is over %llu",
                            (unsigned long long)bytes, (unsigned long long)FEDN__LIMIT_RESULT_BYTES);
-    fedn_status rc = fedn__json_parse(json, bytes, 1, "data", &value, err);
+    fedn_status rc = fedn__json_parse_python(json, bytes, 1, "data", &value, err);
     if (rc != FEDN_OK)
         return rc == FEDN_ERR_FORMAT && err ? (err->code = FEDN_ERR_INVALID) : rc;
     json_decref(value);

@@ -29,7 +29,8 @@ static fedn_status read_config(const char *config, const fedn__round_plan *plan,
         ret->session_id = plan->session_id;
         return FEDN_OK;
     }
-    fedn_status rc = fedn__json_parse(config, strlen(config), 0, "config", &ret->config, err);
+    fedn_status rc =
+        fedn__json_parse_python(config, strlen(config), 0, "config", &ret->config, err);
     ret->round_id = fedn__json_string(ret->config, "round_id", NULL);
     ret->session_id = fedn__json_string(ret->config, "session_id", NULL);
     return rc;
@@ -39,7 +40,7 @@ static fedn_status read_meta(const Fedn__ModelUpdate *update, const fedn__round_
                              update_meta *ret, fedn_error *err)
 {
     fedn_status rc =
-        fedn__json_parse(update->meta, strlen(update->meta), 0, "meta", &ret->meta, err);
+        fedn__json_parse_python(update->meta, strlen(update->meta), 0, "meta", &ret->meta, err);
     if (rc != FEDN_OK)
         return rc;
     if (fedn__text_equal(fedn__json_string(ret->meta, "status", ""), "failed")) {

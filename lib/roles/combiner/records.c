@@ -10,14 +10,18 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "core/uuid.h"
+#include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES   (512 * FEDN__KIB)
 #define RECORD_BYTES  (FEDN__LIMIT_TIER_BYTES - 64 * FEDN__KIB)
-#define BATCH_MS      20   /* how long a record waits for others */
-#define RETRY_MS      1000 /* when the batch could not be sent */
+#define ELEMENT_BYTES 400              /* of an element's record, beside its own texts */
+#define MESSAGE_BYTES (48 * FEDN__MIB) /* of one message's elements together */
+#define BATCH_MS      20               /* how long a record waits for others */
+#define RETRY_MS      1000             /* when the batch could not be sent */
 
 struct fedn__records {
     fedn__loop *loop;
@@ -165,7 +169,7 @@ static origin origin_of(const char *client_id, const ProtobufCMessage *message,
 
     if (!packed)
         return o;
-    memcpy(packed, client_id, head);
+    memcpy(packed, client_id, head); /* NOLINT(bugprone-not-null-terminated-result): bytes */
     protobuf_c_message_pack(message, packed + head);
     fedn__digest_of(packed, head + bytes, o.digest);
     o.known = 1;
@@ -281,10 +285,30 @@ fedn_status fedn__records_backward(fedn__records *records, const char *client_id
     return rc;
 }
 
-/* JSON has no word for what is not finite, and a loss that went that way is worth to be seen. */
+/* JSON has no word for what is not finite, and a loss that went that way is worth to be seen. Of
+ * the numbers that a float32 stands for, that of fewest digits: 0.1 stays 0.1, as FEDn has it. */
 static json_t *number(float value)
 {
-    return isfinite(value) ? json_real((double)value) : json_null();
+    char text[32];
+    double shortest = (double)value;
+
+    if (!isfinite(value))
+        return json_null();
+    for (int digits = FLT_DIG; digits < FLT_DECIMAL_DIG; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (fedn__text_to_f64(text, &shortest) && (float)shortest == value)
+            return json_real(shortest);
+    }
+    return json_real((double)value);
+}
+
+/* Every element becomes a record that repeats what it shares with the others: a message of so many
+ * that they never find room is refused at once, instead of being tried again and again. */
+static fedn_status check_size(uint64_t elements, const Fedn__Client *sender, uint64_t shared)
+{
+    uint64_t each = ELEMENT_BYTES + shared + (sender ? strlen(sender->name) : 0);
+
+    return elements * each > MESSAGE_BYTES ? FEDN_ERR_INVALID : FEDN_OK;
 }
 
 fedn_status fedn__records_metrics(fedn__records *records, const char *client_id,
@@ -293,7 +317,8 @@ fedn_status fedn__records_metrics(fedn__records *records, const char *client_id,
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
     origin o = origin_of(client_id, &m->base, m->timestamp);
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = check_size(m->n_metrics, m->sender,
+                                strlen(m->model_id) + strlen(m->round_id) + strlen(m->session_id));
 
     when(m->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < m->n_metrics; i++) {
@@ -316,7 +341,7 @@ fedn_status fedn__records_attributes(fedn__records *records, const char *client_
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
     origin o = origin_of(client_id, &a->base, a->timestamp);
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = check_size(a->n_attributes, a->sender, 0);
 
     when(a->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < a->n_attributes; i++) {
@@ -335,7 +360,7 @@ fedn_status fedn__records_telemetry(fedn__records *records, const char *client_i
     char id[FEDN__UUID_TEXT];
     char time[FEDN__TIME_TEXT];
     origin o = origin_of(client_id, &t->base, t->timestamp);
-    fedn_status rc = FEDN_OK;
+    fedn_status rc = check_size(t->n_telemetries, t->sender, 0);
 
     when(t->timestamp, time);
     for (size_t i = 0; rc == FEDN_OK && i < t->n_telemetries; i++) {

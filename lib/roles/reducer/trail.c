@@ -231,7 +231,7 @@ json_t *fedn__trail_validation_event(const json_t *validation, const char *round
     const char *data = fedn__json_string(validation, "data", "");
     json_t *metrics = NULL;
 
-    if (fedn__json_parse(data, strlen(data), 1, "metrics", &metrics, NULL) != FEDN_OK)
+    if (fedn__json_parse_python(data, strlen(data), 1, "metrics", &metrics, NULL) != FEDN_OK)
         metrics = json_string(data);
     return json_pack("{s:s, s:s, s:s?, s:s, s:s, s:s, s:o}", "type", "validation", "session_id",
                      fedn__json_string(validation, "session_id", ""), "round_id", round_id,

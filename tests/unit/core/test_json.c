@@ -57,6 +57,50 @@ static void a_nul_byte_inside_ends_nothing_quietly(void **state)
     json_decref(value);
 }
 
+/* What Python's json.dumps() writes of a training that diverged, of a seed, of keys 1 and "1". */
+static void what_python_writes_is_read_though_it_is_no_json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected; /* NULL: refused */
+    } cases[] = {
+        {"{\"n\": 3}", "{\"n\":3}"},
+        {"{\"n\": NaN}", "{\"n\":null}"},
+        {"{\"n\": [Infinity, -Infinity, NaN]}", "{\"n\":[null,null,null]}"},
+        {"{\"NaN\": \"Infinity \\\" NaN\", \"n\": NaN}",
+         "{\"NaN\":\"Infinity \\\" NaN\",\"n\":null}"},
+        {"{\"n\": \"\\\\\", \"m\": NaN}", "{\"m\":null,\"n\":\"\\\\\"}"},
+        {"{\"seed\": 18446744073709551615, \"n\": 2}",
+         "{\"n\":2.0,\"seed\":1.8446744073709552e19}"},
+        {"{\"1\": 1, \"1\": 2.5}", "{\"1\":2.5}"},
+        {"{\"a\": \"x\\u0000y\"}", "{\"a\":\"x\\u0000y\"}"},
+        {"NaN", NULL},
+        {"{\"n\": Na}", NULL},
+        {"{\"n\": NaNN}", NULL},
+        {"{\"n\": NaN", NULL},
+        {"{\"n\": \"NaN\\", NULL},
+        {"{\"n\": -NaN}", NULL},
+        {"", NULL},
+    };
+
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *value = NULL;
+        fedn_error err = {0};
+        const char *given = cases[i].text;
+        if (!cases[i].expected) {
+            assert_fails(fedn__json_parse_python(given, strlen(given), 0, "meta", &value, &err),
+                         FEDN_ERR_FORMAT, &err, "meta");
+            assert_null(value);
+            continue;
+        }
+        assert_ok(fedn__json_parse_python(given, strlen(given), 0, "meta", &value, &err), &err);
+        char *text = fedn__json_text(value);
+        assert_string_equal(text, cases[i].expected);
+        fedn__free(text);
+        json_decref(value);
+    }
+}
+
 static fedn_status parse_nested(uint32_t depth, char open, char close, json_t **ret,
                                 fedn_error *err)
 {
@@ -154,6 +198,10 @@ static fedn_status there_and_back(void *arg)
         rc = FEDN_ERR_NOMEM;
     fedn__free(text);
     json_decref(value);
+    if (rc == FEDN_OK)
+        rc = fedn__json_parse_python("[NaN]", 5, 1, "value", &value, &err);
+    if (rc == FEDN_OK)
+        json_decref(value);
     return rc;
 }
 
@@ -168,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_one_object_is_refused_with_its_place),
         cmocka_unit_test(a_nul_byte_inside_ends_nothing_quietly),
+        cmocka_unit_test(what_python_writes_is_read_though_it_is_no_json),
         cmocka_unit_test(nesting_is_bounded_before_anything_recurses),
         cmocka_unit_test(brackets_inside_texts_are_not_nesting),
         cmocka_unit_test(any_value_is_taken_when_it_may_be_any),

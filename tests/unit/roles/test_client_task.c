@@ -294,6 +294,7 @@ static fedn_status set_data(bench *b, fedn_task *task, fedn_error *err)
     assert_fails(fedn_task_set_data(task, large, err), FEDN_ERR_LIMIT, err, "131072");
     free(large);
     assert_ok(fedn_task_set_data(task, "1", err), err);
+    assert_ok(fedn_task_set_data(task, "{\"loss\": NaN}", err), err); /* Python's JSON */
     return fedn_task_set_data(task, "[2]", err);
 }
 

@@ -290,7 +290,7 @@ static fedn_status add_metrics(rig *r)
     elems[1].key = (char *)(uintptr_t) "nan";
     elems[1].value = NAN;
     elems[2].key = (char *)(uintptr_t) "accuracy";
-    elems[2].value = 0.5f;
+    elems[2].value = 0.1f;
     step.value = 7;
     m.sender = &sender;
     m.timestamp = &moment;
@@ -316,7 +316,9 @@ static void metrics_are_a_record_each_and_what_json_cannot_say_is_null(void **st
     assert_string_equal(json_string_value(json_object_get(second, "key")), "nan");
     assert_true(json_is_null(json_object_get(second, "value")));
     json_decref(second);
-    json_decref(record(r, "metrics", 2, "metric_id"));
+    json_t *third = record(r, "metrics", 2, "metric_id");
+    assert_true(json_real_value(json_object_get(third, "value")) == 0.1); /* not 0.1f */
+    json_decref(third);
     rig_free(r);
 }
 
@@ -427,13 +429,18 @@ static void records_are_turned_away_while_too_many_wait_and_none_is_lost(void **
 static fedn_status add_too_large(rig *r)
 {
     Fedn__Status status = FEDN__STATUS__INIT;
-    char *data = calloc(1, 800000);
-
-    memset(data, 1, 799999); /* six bytes each in JSON */
+    static char data[800000];
+    memset(data, 1, sizeof data - 1); /* six bytes each in JSON */
     status.data = data;
     fedn_status rc = fedn__records_status(r->records, "id-1", &status);
-    free(data);
-    return rc;
+    Fedn__MetricElem one = FEDN__METRIC_ELEM__INIT;
+    Fedn__MetricElem *many[100] = {0};
+    Fedn__ModelMetric m = FEDN__MODEL_METRIC__INIT;
+    for (; m.n_metrics < 100; m.n_metrics++)
+        many[m.n_metrics] = &one;
+    m.metrics = many;
+    m.model_id = data; /* in each of a hundred records */
+    return rc == FEDN_ERR_INVALID ? fedn__records_metrics(r->records, "id-1", &m) : rc;
 }
 
 static void a_record_that_never_fits_is_invalid(void **state)

@@ -62,7 +62,8 @@ static void number_text(fedn_dtype dtype, const uint8_t *block, uint64_t index, 
     if (comma)
         *comma = '.';
     if (strstr(fedn__dtype_row_of(dtype)->name, "float") && !to[strspn(to, "-0123456789")])
-        strcat(to, ".0"); /* a list of whole numbers stays one of floats */
+        memcpy(to + strlen(to), ".0",
+               sizeof ".0"); /* a list of whole numbers stays one of floats */
 }
 
 /* How many lists begin (or, asked of the next element, end) at this element. */
