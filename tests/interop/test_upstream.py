@@ -207,6 +207,26 @@ def test_assignment(api, clients):
     check("that stops in order", direct.stop() == 0, direct.tail())
 
 
+def test_package(api, clients, directory):
+    """A client of ours waits for a compute package, and runs it beside the others."""
+    STEPS["packaged"] = (3.0, 20)
+    folder, archive = os.path.join(directory, "folder"), os.path.join(directory, "package.tgz")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "fedn.yaml"), "w", encoding="utf-8") as file:
+        json.dump({"entry_points": {"train": {"command": f"{PROGRAM} train 3.0 20"}}}, file)
+    clients.launch("pack", [FEDNCTL, "package", "create", "--path", folder, "--output", directory]).await_line(": 1 files")
+    packaged = clients.launch("packaged", [
+        FEDNCTL, "client", "start", "--name", "packaged", "--api-url", clients.network.url, "--state-dir",
+        directory + "/packaged", "--package", "remote", "--allow-remote-code"])
+    packaged.await_line("warning package: ")  # FEDn, which has a helper only, answers 500
+    check("FEDn takes it", api.set_active_package(archive, "numpyhelper", "packaged")["message"] == "Package uploaded")
+    packaged.await_line("connected to combiner")
+    await_online(api, *STEPS)
+    _, ids = run_session(api, 1, list(STEPS))
+    check_models(api, ids, list(STEPS), directory)
+    check("it stops in order", packaged.stop() == 0, packaged.tail())
+
+
 def test_token(clients):
     secret = "of sixty-four bytes or more, so that nobody calls the key too short"
     url = clients.network.start_controller("guarded", FEDN_JWT_SECRET_KEY=secret)
@@ -236,6 +256,7 @@ def main():
             test_rounds(api, directory)
             test_kill(api, clients, ours, directory)
             test_combiner_restart(api, clients, directory)
+            test_package(api, clients, directory)
     print(f"{checks} checks passed")
 
 

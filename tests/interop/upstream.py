@@ -206,7 +206,9 @@ class Upstream:
         settings = os.path.join(self.directory, "settings.json")  # which is YAML as well
         with open(settings, "w", encoding="utf-8") as file:
             json.dump(self.settings, file)
-        self.env = environment(STATESTORE_CONFIG=settings, MODELSTORAGE_CONFIG=settings)
+        packages = os.path.join(self.directory, "packages", "")
+        os.makedirs(packages, exist_ok=True)
+        self.env = environment(STATESTORE_CONFIG=settings, MODELSTORAGE_CONFIG=settings, FEDN_COMPUTE_PACKAGE_DIR=packages)
         self.url = self.start_controller("controller")
         self.start_combiner("combiner")
 
