@@ -2,6 +2,7 @@
  * Announced updates: what they say, whether their bytes are here, what is answered. */
 #include "roles/combiner/methods.h"
 
+#include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/json.h"
@@ -84,6 +85,17 @@ static fedn_status receive(fedn__combiner_service *service, const fedn__held_cal
     return rc;
 }
 
+/* A server function that aggregates is told. */
+static void describe(fedn__combiner_service *service, const char *update_id, const json_t *meta)
+{
+    const json_t *training = json_object_get(meta, "training_metadata");
+    char *text = service->aggregates && training ? fedn__json_text(training) : NULL;
+
+    if (text && strlen(text) <= FEDN__LIMIT_SOURCE_BYTES)
+        fedn__shelf_describe(service->shelf, update_id, text);
+    fedn__free(text);
+}
+
 static void announce(fedn__combiner_service *service, fedn__held_call *held,
                      const Fedn__ModelUpdate *update)
 {
@@ -101,6 +113,8 @@ static void announce(fedn__combiner_service *service, fedn__held_call *held,
         uploaded = fedn__shelf_check(service->shelf, held->update_id, held->client_id, &upload_err);
     int32_t hashed = uploaded == FEDN_OK && !meta.failed &&
                      fedn__shelf_digest(service->shelf, held->update_id, digest, NULL) == FEDN_OK;
+    if (uploaded == FEDN_OK && !meta.failed)
+        describe(service, held->update_id, meta.meta);
     fedn__announcement said = {.call = (uint64_t)(uintptr_t)held,
                                .client_id = held->client_id,
                                .update_id = held->update_id,

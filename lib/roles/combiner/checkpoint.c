@@ -79,8 +79,17 @@ void fedn__combiner_checkpoint(fedn__combiner_service *service, uint64_t update_
     int32_t is_due =
         kept >= service->options.checkpoint_bytes && kept / LEAST_MODELS >= update_bytes;
 
-    if (c->running || (!is_due && (most == 0 || kept < most / 2)))
+    int32_t is_full = most > 0 && kept >= most / 2;
+
+    if (c->running || (!is_full && (!is_due || service->aggregates)))
         return;
+    if (service->aggregates) {
+        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
+                        "built-in aggregate: updates of %llu bytes are half of "
+                        "combiner.max_spool_bytes and are not kept for the server function",
+                        (unsigned long long)kept);
+        fedn__combiner_keep_for_functions(service, 0);
+    }
     fedn__uuid_new_text(c->id);
     char *path = fedn__shelf_partial_path(service->shelf, c->id);
     c->running =

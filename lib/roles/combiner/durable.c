@@ -241,6 +241,10 @@ static fedn_status add_update(fedn__combiner_service *service, const fedn__parti
     accept.update_id = (char *)(uintptr_t)client->update_id;
     accept.num_examples = client->num_examples;
     accept.model_id = (char *)(uintptr_t)client->base_id;
+    accept.training_metadata = (char *)(uintptr_t) "";
+    if (fedn__shelf_description(service->shelf, client->update_id))
+        accept.training_metadata =
+            (char *)(uintptr_t)fedn__shelf_description(service->shelf, client->update_id);
     accept.digest =
         (ProtobufCBinaryData){sizeof client->digest, (uint8_t *)(uintptr_t)client->digest};
     if (rc == FEDN_OK)

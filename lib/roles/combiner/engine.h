@@ -119,6 +119,9 @@ int32_t fedn__combiner_engine_may_ask(const fedn__combiner_engine *engine,
 /* That round asks these clients, and needs no others. */
 fedn_status fedn__combiner_engine_select(fedn__combiner_engine *engine, const char *model_id,
                                          const char *const *ids, uint64_t count);
+/* Its clients are given this as the task's data. */
+fedn_status fedn__combiner_engine_configure(fedn__combiner_engine *engine, const char *model_id,
+                                            const char *config);
 fedn_status fedn__combiner_engine_begin_failed(fedn__combiner_engine *engine, int64_t now_ms,
                                                const char *round_id, const char *error);
 fedn_status fedn__combiner_engine_update(fedn__combiner_engine *engine, int64_t now_ms,

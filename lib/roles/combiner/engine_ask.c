@@ -2,6 +2,7 @@
  * The combiner's engine: whom a round asks, and how long it waits for the slow ones. */
 #include "roles/combiner/engine_state.h"
 
+#include "core/alloc.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,21 @@ fedn_status fedn__combiner_engine_select(fedn__combiner_engine *engine, const ch
     plan->ask = 0;
     if (plan->clients_required > count)
         plan->clients_required = (uint32_t)count;
+    return FEDN_OK;
+}
+
+fedn_status fedn__combiner_engine_configure(fedn__combiner_engine *engine, const char *model_id,
+                                            const char *config)
+{
+    fedn__round_plan *plan = &engine->plan;
+
+    if (engine->state != ROUND_FETCHING || strcmp(plan->model_id, model_id) != 0)
+        return FEDN_OK;
+    char *copy = fedn__strdup(config);
+    if (!copy)
+        return FEDN_ERR_NOMEM;
+    fedn__free(plan->config);
+    plan->config = copy;
     return FEDN_OK;
 }
 

@@ -19,6 +19,7 @@ struct fedn__fold {
     char *name;
     char *kwargs;
     char *format;
+    uint64_t models; /* that were replaced by one; 0: the aggregator has them */
 };
 
 typedef struct step {
@@ -157,6 +158,7 @@ static fedn_status run_begin(step *s, fedn_error *err)
     fedn__free(fold->format);
     fold->format = s->texts[TEXT_FORMAT];
     s->texts[TEXT_FORMAT] = NULL;
+    fold->models = 0;
     rc = open_source(s->blob, fold->format, &global, err);
     if (rc == FEDN_OK)
         rc = fedn__aggregator_begin_source(fold->aggregator, global, err);
@@ -215,6 +217,38 @@ static fedn_status run_add(step *s, fedn_error *err)
     return rc;
 }
 
+/* Beside the one that there is, which goes on if this one cannot be. */
+static fedn_status run_replace(step *s, fedn_error *err)
+{
+    fedn__fold *fold = s->fold;
+    fedn__source *global = NULL;
+    fedn__source *model = NULL;
+    fedn_aggregator *fresh = NULL;
+
+    if (!fold->aggregator)
+        return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
+    fedn_status rc = fedn_aggregator_new(fold->name, fold->kwargs, &fresh, err);
+    if (rc == FEDN_OK)
+        rc = open_source(s->global, fold->format, &global, err);
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_begin_source(fresh, global, err);
+    if (rc == FEDN_OK)
+        rc = open_source(s->blob, "npz", &model, err);
+    if (rc == FEDN_OK)
+        rc = fedn__aggregator_add_source(fresh, model, fedn_aggregator_weight(fold->aggregator),
+                                         err);
+    fedn__source_free(model);
+    fedn__source_free(global);
+    if (rc != FEDN_OK) {
+        fedn_aggregator_free(fresh);
+        return rc;
+    }
+    fold->models = fedn_aggregator_models(fold->aggregator);
+    fedn_aggregator_free(fold->aggregator);
+    fold->aggregator = fresh;
+    return FEDN_OK;
+}
+
 static fedn_status run_save(step *s, fedn_error *err)
 {
     fedn__fold *fold = s->fold;
@@ -222,10 +256,12 @@ static fedn_status run_save(step *s, fedn_error *err)
     if (!fold->aggregator)
         return fedn__error(err, FEDN_ERR_STATE, "no round is being aggregated");
     s->result.weight = fedn_aggregator_weight(fold->aggregator);
-    s->result.count = fedn_aggregator_models(fold->aggregator);
+    s->result.count = fold->models ? fold->models : fedn_aggregator_models(fold->aggregator);
     fedn_status rc = fedn__aggregator_save_file(fold->aggregator, s->texts[TEXT_PATH], err);
-    if (rc == FEDN_OK)
+    if (rc == FEDN_OK) {
         fedn__aggregator_reset(fold->aggregator);
+        fold->models = 0;
+    }
     return rc;
 }
 
@@ -303,6 +339,19 @@ fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *upd
     s->blob = fedn__blob_ref(update);
     s->base = base ? fedn__blob_ref(base) : NULL;
     s->global = base ? fedn__blob_ref(global) : NULL;
+    step_submit(s, fn, user_data);
+    return FEDN_OK;
+}
+
+fedn_status fedn__fold_replace(fedn__fold *fold, fedn__blob *model, fedn__blob *global,
+                               const char *round_id, fedn__fold_fn fn, void *user_data)
+{
+    step *s = step_new(fold, run_replace, round_id);
+
+    if (!s)
+        return FEDN_ERR_NOMEM;
+    s->blob = fedn__blob_ref(model);
+    s->global = fedn__blob_ref(global);
     step_submit(s, fn, user_data);
     return FEDN_OK;
 }

@@ -32,6 +32,10 @@ fedn_status fedn__fold_begin(fedn__fold *fold, const char *aggregator, const cha
 fedn_status fedn__fold_add(fedn__fold *fold, fedn__blob *update, const char *update_id,
                            double weight, fedn__blob *base, fedn__blob *global, fedn__fold_fn fn,
                            void *user_data);
+/* In the place of what was folded, with its weight: a model as npz that somebody else made of the
+ * same updates. One that is not as the round's models must be changes nothing. */
+fedn_status fedn__fold_replace(fedn__fold *fold, fedn__blob *model, fedn__blob *global,
+                               const char *round_id, fedn__fold_fn fn, void *user_data);
 fedn_status fedn__fold_save(fedn__fold *fold, const char *path, const char *partial_id,
                             fedn__fold_fn fn, void *user_data);
 /* Writes the aggregate so far to the path, durably, and goes on with it; and goes on, after

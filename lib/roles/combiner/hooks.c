@@ -1,58 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The hooks service, asked: which functions the source has, then which clients train. */
-#include "roles/combiner/hooks.h"
+ * The hooks service, asked: questions, their calls, and calls that are made again. */
+#include "roles/combiner/hooks_state.h"
 
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/json.h"
-#include "core/limits.h"
-#include "core/owner.h"
 #include "core/text.h"
-#include "core/uuid.h"
-#include "fedn.pb-c.h"
-#include "rpc/channel.h"
 #include <stdio.h>
 #include <string.h>
 
-#define DEADLINE_MS INT64_C(120000)
-#define TRIES       3
-#define FIRST_NS    INT64_C(250000000) /* pause before the second try; it doubles */
+#define DEADLINE_MS  INT64_C(120000)
+#define AGGREGATE_MS INT64_C(600000)
+#define TRIES        3
+#define FIRST_NS     INT64_C(250000000) /* pause before the second try; it doubles */
 
-typedef struct question {
-    fedn__hooks *hooks;
-    fedn__timer timer;
-    int32_t waits;    /* for the timer */
-    int32_t provided; /* it is known which functions there are */
-    uint32_t tries;
-    char model_id[FEDN__UUID_TEXT];
-    char *code;
-    char *client_ids;
-} question;
-
-struct fedn__hooks {
-    fedn__loop *loop;
-    fedn__channel *channel;
-    fedn__hooks_fn fn;
-    void *user_data;
-    question *present; /* whose answer counts; NULL: none */
-    uint32_t calls;    /* under way */
-    int32_t freed;
-};
-
-fedn_status fedn__hooks_new(fedn__loop *loop, const char *target, fedn__hooks_fn fn,
-                            void *user_data, fedn__hooks **ret, fedn_error *err)
+fedn_status fedn__hooks_new(fedn__loop *loop, fedn__pool *pool, const fedn__hooks_options *options,
+                            const fedn__hooks_events *events, void *user_data, fedn__hooks **ret,
+                            fedn_error *err)
 {
-    const fedn__channel_options options = {.target = target};
+    const fedn__channel_options channel = {.target = options->target};
     fedn__hooks *hooks = fedn__alloc_zero(sizeof *hooks);
 
     *ret = NULL;
     if (!hooks)
         return fedn__error_nomem(err);
     hooks->loop = loop;
-    hooks->fn = fn;
+    hooks->pool = pool;
+    hooks->options = *options;
+    hooks->events = events;
     hooks->user_data = user_data;
-    fedn_status rc = fedn__channel_new(loop, &options, &hooks->channel, err);
+    hooks->unclean = 1; /* an earlier process may have been killed */
+    fedn_status rc = fedn__channel_new(loop, &channel, &hooks->channel, err);
     if (rc == FEDN_OK)
         *ret = hooks;
     else
@@ -60,208 +38,225 @@ fedn_status fedn__hooks_new(fedn__loop *loop, const char *target, fedn__hooks_fn
     return rc;
 }
 
-static void question_free(question *q)
+void fedn__hooks_updates_free(fedn__hooks_update *updates, uint64_t count)
 {
-    fedn__hooks *hooks = q->hooks;
+    for (uint64_t i = 0; updates && i < count; i++) {
+        fedn__free(updates[i].client_id);
+        fedn__free(updates[i].metadata);
+    }
+    fedn__free(updates);
+}
 
-    if (q->waits)
-        fedn__loop_timer_cancel(hooks->loop, &q->timer);
-    if (hooks->present == q)
+static void talk_free(fedn__talk *talk)
+{
+    fedn__hooks *hooks = talk->hooks;
+
+    if (talk->waits)
+        fedn__loop_timer_cancel(hooks->loop, &talk->timer);
+    if (hooks->present == talk)
         hooks->present = NULL;
-    fedn__free(q->code);
-    fedn__free(q->client_ids);
-    fedn__free(q);
+    fedn__free(talk->code);
+    fedn__blob_unref(talk->global);
+    fedn__free(talk->client_ids);
+    json_decref(talk->chosen);
+    fedn__free(talk->ids);
+    fedn__free(talk->settings);
+    fedn__hooks_updates_free(talk->updates, talk->update_count);
+    fedn__free(talk);
     if (hooks->freed && hooks->calls == 0 && !hooks->present)
         fedn__free(hooks);
 }
 
-/* What waits for a call is freed by its answer. */
-static void drop(question *q)
+/* What waits for a call is freed by its reply. */
+void fedn__hooks_drop(fedn__hooks *hooks)
 {
-    q->hooks->present = NULL;
-    if (q->waits)
-        question_free(q);
+    fedn__talk *talk = hooks ? hooks->present : NULL;
+
+    if (!talk)
+        return;
+    hooks->present = NULL;
+    if (talk->waits)
+        talk_free(talk);
+    else if (talk->sending)
+        fedn__hooks_send_cancel(talk->sending);
+    else if (talk->receiving)
+        fedn__hooks_receive_cancel(talk->receiving);
 }
 
 void fedn__hooks_free(fedn__hooks *hooks)
 {
     if (!hooks)
         return;
-    if (hooks->present)
-        drop(hooks->present);
+    fedn__hooks_drop(hooks);
     fedn__channel_free(hooks->channel);
     hooks->freed = 1;
     if (hooks->calls == 0)
         fedn__free(hooks);
 }
 
-static void answer(question *q, const fedn__hooks_answer *what)
+void fedn__talk_end(fedn__talk *talk, const char *error, fedn__blob *model)
 {
-    if (q->hooks->present == q)
-        q->hooks->fn(q->model_id, what, q->hooks->user_data);
-    question_free(q);
+    fedn__hooks *hooks = talk->hooks;
+    const char *note = talk->note[0] ? talk->note : NULL;
+    const fedn__hooks_answer answer = {.error = error,
+                                       .note = note,
+                                       .ids = talk->ids,
+                                       .count = talk->count,
+                                       .settings = talk->settings,
+                                       .aggregates = (talk->has & HAS_AGGREGATE) != 0};
+
+    hooks->present = NULL; /* the answer may lead to another question */
+    hooks->calls++;        /* and must not lead to the end of `hooks` */
+    if (talk->merges)
+        hooks->events->merged(talk->key, model, error ? error : note, hooks->user_data);
+    else
+        hooks->events->chosen(talk->key, &answer, hooks->user_data);
+    hooks->calls--;
+    talk_free(talk);
 }
-
-static void fall_back(question *q, const char *note)
-{
-    const fedn__hooks_answer what = {.note = note};
-
-    answer(q, &what);
-}
-
-static void ask(question *q);
 
 static void on_timer(fedn__timer *timer, void *user_data)
 {
-    question *q = user_data;
+    fedn__talk *talk = user_data;
 
     (void)timer;
-    q->waits = 0;
-    ask(q);
+    talk->waits = 0;
+    talk->step(talk);
 }
 
-/* The same call once more, or the combiner's own choice. */
-static void try_again(question *q, int32_t rpc, const char *details)
+int32_t fedn__talk_again(fedn__talk *talk, int32_t rpc, int32_t same)
 {
     int32_t may = rpc == FEDN__RPC_UNAVAILABLE || rpc == FEDN__RPC_DEADLINE_EXCEEDED ||
                   rpc == FEDN__RPC_FAILED_PRECONDITION;
-    int64_t pause = FIRST_NS << q->tries;
-    char note[256];
+    int64_t pause = FIRST_NS << talk->tries;
 
-    q->timer.fn = on_timer;
-    q->timer.user_data = q;
-    if (may && ++q->tries < TRIES &&
-        fedn__loop_timer_set(q->hooks->loop, &q->timer, fedn__clock_ns() + pause) == FEDN_OK) {
-        q->waits = 1;
-        return;
-    }
-    snprintf(note, sizeof note, "the hooks service did not answer (%.150s): built-in choice",
-             details ? details : "");
-    fall_back(q, note);
-}
-
-/* One whose answer nobody waits for any more goes here. */
-static int32_t is_stale(question *q)
-{
-    if (q->hooks->present == q)
+    talk->timer.fn = on_timer;
+    talk->timer.user_data = talk;
+    if (!may || ++talk->tries >= TRIES ||
+        fedn__loop_timer_set(talk->hooks->loop, &talk->timer, fedn__clock_ns() + pause) != FEDN_OK)
         return 0;
-    question_free(q);
+    if (!same)
+        talk->step = fedn__talk_begin_again;
+    talk->waits = 1;
     return 1;
 }
 
-static void on_selected(int32_t rpc, const char *details, const ProtobufCMessage *response,
-                        void *user_data)
+static void on_reply(const fedn__hooks_reply *reply, void *user_data)
 {
-    question *q = user_data;
-    const Fedn__ClientSelectionResponse *chosen = (const Fedn__ClientSelectionResponse *)response;
-    json_t *ids = NULL;
-    const char **texts = NULL;
-    uint64_t count = 0;
+    fedn__talk *talk = user_data;
 
-    q->hooks->calls--;
-    if (is_stale(q))
-        return;
-    if (rpc != FEDN__RPC_OK) {
-        try_again(q, rpc, details);
-        return;
-    }
-    if (fedn__json_parse(chosen->client_ids, strlen(chosen->client_ids), 1, "client_selection",
-                         &ids, NULL) == FEDN_OK)
-        texts = fedn__alloc_array(json_array_size(ids) + 1, sizeof *texts);
-    for (size_t i = 0; texts && i < json_array_size(ids); i++) {
-        const char *id = json_string_value(json_array_get(ids, i));
-        char *quoted = id ? fedn__strf("\"%s\"", id) : NULL;
-        if (quoted && strstr(q->client_ids, quoted))
-            texts[count++] = id;
-        fedn__free(quoted);
-    }
-    const fedn__hooks_answer what = {
-        .ids = texts,
-        .count = count,
-        .note = count ? NULL : "client_selection chose none of the clients: built-in choice"};
-    answer(q, &what);
-    fedn__free(texts);
-    json_decref(ids);
+    talk->hooks->calls--;
+    talk->sending = NULL;
+    talk->receiving = NULL;
+    if (talk->hooks->present == talk)
+        talk->done(talk, reply);
+    else
+        talk_free(talk);
 }
 
-static void on_provided(int32_t rpc, const char *details, const ProtobufCMessage *response,
-                        void *user_data)
+static void on_unary(int32_t rpc, const char *details, const ProtobufCMessage *response,
+                     void *user_data)
 {
-    question *q = user_data;
-    const Fedn__ProvidedFunctionsResponse *has = (const Fedn__ProvidedFunctionsResponse *)response;
-    fedn__hooks_answer what = {0};
-    int32_t selects = 0;
-    char error[160];
+    const fedn__hooks_reply reply = {.rpc = rpc, .details = details, .message = response};
 
-    q->hooks->calls--;
-    if (is_stale(q))
-        return;
-    if (rpc != FEDN__RPC_OK) {
-        try_again(q, rpc, details);
-        return;
-    }
-    for (size_t i = 0; i < has->n_available_functions; i++) {
-        if (!has->available_functions[i]->value)
-            continue;
-        if (strcmp(has->available_functions[i]->key, "client_selection") == 0) {
-            selects = 1;
-        } else {
-            snprintf(error, sizeof error,
-                     "this combiner runs no server function but client_selection, and the session "
-                     "brings %.60s",
-                     has->available_functions[i]->key);
-            what.error = error;
-        }
-    }
-    if (what.error || !selects) {
-        answer(q, &what);
-        return;
-    }
-    q->provided = 1;
-    q->tries = 0;
-    ask(q);
+    on_reply(&reply, user_data);
 }
 
-static void ask(question *q)
+static void started(fedn__talk *talk, fedn_status rc)
+{
+    const fedn__hooks_reply reply = {.rpc = FEDN__RPC_RESOURCE_EXHAUSTED,
+                                     .details = "out of memory"};
+
+    talk->hooks->calls++;
+    if (rc != FEDN_OK)
+        on_reply(&reply, talk);
+}
+
+void fedn__talk_unary(fedn__talk *talk, const char *path, const ProtobufCMessage *request,
+                      const ProtobufCMessageDescriptor *response)
 {
     const fedn__unary_options options = {.timeout_ms = DEADLINE_MS};
-    Fedn__ProvidedFunctionsRequest code = FEDN__PROVIDED_FUNCTIONS_REQUEST__INIT;
-    Fedn__ClientSelectionRequest choice = FEDN__CLIENT_SELECTION_REQUEST__INIT;
 
-    code.function_code = q->code;
-    choice.client_ids = q->client_ids;
-    fedn_status rc =
-        q->provided
-            ? fedn__channel_unary(q->hooks->channel, "/fedn.FunctionService/HandleClientSelection",
-                                  &choice.base, &fedn__client_selection_response__descriptor,
-                                  &options, on_selected, q)
-            : fedn__channel_unary(
-                  q->hooks->channel, "/fedn.FunctionService/HandleProvidedFunctions", &code.base,
-                  &fedn__provided_functions_response__descriptor, &options, on_provided, q);
-    if (rc == FEDN_OK)
-        q->hooks->calls++;
-    else
-        fall_back(q, "out of memory for the hooks service: built-in choice");
+    started(talk, fedn__channel_unary(talk->hooks->channel, path, request, response, &options,
+                                      on_unary, talk));
+}
+
+static fedn__hooks_wire wire_of(fedn__talk *talk, int64_t deadline_ms)
+{
+    const fedn__hooks *hooks = talk->hooks;
+
+    return (fedn__hooks_wire){.loop = hooks->loop,
+                              .pool = hooks->pool,
+                              .channel = hooks->channel,
+                              .deadline_ns = fedn__clock_ns() + deadline_ms * 1000000,
+                              .fn = on_reply,
+                              .user_data = talk};
+}
+
+void fedn__talk_send(fedn__talk *talk, const char *id, fedn__blob *model)
+{
+    const fedn__hooks_wire wire = wire_of(talk, DEADLINE_MS);
+
+    started(talk, fedn__hooks_send(&wire, id, model, &talk->sending, NULL));
+}
+
+void fedn__talk_receive(fedn__talk *talk)
+{
+    const fedn__hooks_wire wire = wire_of(talk, AGGREGATE_MS);
+
+    started(talk, fedn__hooks_receive(&wire, talk->hooks->options.dir,
+                                      talk->hooks->options.max_bytes, &talk->receiving, NULL));
+}
+
+static fedn__talk *talk_new(fedn__hooks *hooks, const char *key, const char *code,
+                            fedn__blob *global)
+{
+    fedn__talk *talk = fedn__alloc_zero(sizeof *talk);
+
+    if (!talk)
+        return NULL;
+    talk->hooks = hooks;
+    talk->code = fedn__strdup(code);
+    talk->global = fedn__blob_ref(global);
+    snprintf(talk->key, sizeof talk->key, "%s", key);
+    if (talk->code)
+        return talk;
+    talk_free(talk);
+    return NULL;
+}
+
+static void begin(fedn__talk *talk)
+{
+    fedn__hooks_drop(talk->hooks);
+    talk->hooks->present = talk;
+    fedn__talk_begin(talk);
 }
 
 fedn_status fedn__hooks_select(fedn__hooks *hooks, const char *model_id, const char *code,
-                               const char *client_ids)
+                               const char *client_ids, fedn__blob *global)
 {
-    question *q = fedn__alloc_zero(sizeof *q);
+    fedn__talk *talk = talk_new(hooks, model_id, code, global);
 
-    if (!q)
+    if (!talk)
         return FEDN_ERR_NOMEM;
-    q->hooks = hooks;
-    q->code = fedn__strdup(code);
-    q->client_ids = fedn__strdup(client_ids);
-    if (!q->code || !q->client_ids) {
-        question_free(q);
+    talk->client_ids = fedn__strdup(client_ids);
+    if (!talk->client_ids) {
+        talk_free(talk);
         return FEDN_ERR_NOMEM;
     }
-    snprintf(q->model_id, sizeof q->model_id, "%s", model_id);
-    if (hooks->present)
-        drop(hooks->present);
-    hooks->present = q;
-    ask(q);
+    begin(talk);
+    return FEDN_OK;
+}
+
+fedn_status fedn__hooks_merge(fedn__hooks *hooks, const fedn__hooks_round *round)
+{
+    fedn__talk *talk = talk_new(hooks, round->round_id, round->code, round->global);
+
+    if (!talk)
+        return FEDN_ERR_NOMEM;
+    talk->merges = 1;
+    talk->updates = round->updates;
+    talk->update_count = round->count;
+    begin(talk);
     return FEDN_OK;
 }

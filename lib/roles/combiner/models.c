@@ -6,7 +6,6 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/json.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,57 +31,13 @@ static void task_id(char id[FEDN__UUID_TEXT], void *user_data)
     fedn__uuid_new_text(id);
 }
 
-static void tell_engine(fedn__combiner_service *service, const char *model_id, const char *error)
+void fedn__combiner_model_here(fedn__combiner_service *service, const char *model_id,
+                               const char *error)
 {
     if (fedn__combiner_engine_model_ready(service->engine, fedn__clock_ms(), model_id, error,
                                           task_id, NULL) != FEDN_OK)
         fedn__log_write(service->log, FEDN_LOG_ERROR, "combiner",
                         "out of memory: the round with model %s waits for its time-out", model_id);
-}
-
-/* ---- server functions ---- */
-
-void fedn__combiner_chosen(const char *model_id, const fedn__hooks_answer *answer, void *user_data)
-{
-    fedn__combiner_service *service = user_data;
-
-    if (answer->note)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner", "%s", answer->note);
-    if (answer->count > 0 && fedn__combiner_engine_select(service->engine, model_id, answer->ids,
-                                                          answer->count) != FEDN_OK)
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                        "out of memory for the clients of client_selection: built-in choice");
-    tell_engine(service, model_id, answer->error);
-    fedn__combiner_service_drain(service);
-}
-
-/* 1: the round waits for what the hooks service says. */
-static int32_t ask_hooks(fedn__combiner_service *service, const char *model_id)
-{
-    const char *code = fedn__combiner_engine_functions(service->engine, model_id);
-    const fedn__roster *roster = fedn__combiner_engine_roster(service->engine);
-    json_t *ids = NULL;
-    char *text = NULL;
-    fedn_status rc = FEDN_ERR_NOMEM;
-
-    if (!code)
-        return 0;
-    if (!service->hooks) {
-        fedn__log_write(service->log, FEDN_LOG_WARNING, "combiner",
-                        "the session brings server functions, and combiner.hooks is empty: "
-                        "built-in choice");
-        return 0;
-    }
-    ids = json_array();
-    for (fedn__participant *client = fedn__roster_oldest(roster); client; client = client->newer)
-        if (fedn__combiner_engine_may_ask(service->engine, client))
-            json_array_append_new(ids, json_string(client->id));
-    text = ids ? fedn__json_text(ids) : NULL;
-    json_decref(ids);
-    if (text)
-        rc = fedn__hooks_select(service->hooks, model_id, code, text);
-    fedn__free(text);
-    return rc == FEDN_OK;
 }
 
 /* One that failed is made again after a pause; 0: that is in vain. DENIED is what a reducer says
@@ -128,8 +83,8 @@ static void fetch_settle(fedn__fetch *fetch, const char *error)
 
     memcpy(model_id, fetch->model_id, sizeof model_id);
     fetch_free(fetch);
-    if (error || !ask_hooks(service, model_id))
-        tell_engine(service, model_id, error);
+    if (error || !fedn__combiner_ask_functions(service, model_id))
+        fedn__combiner_model_here(service, model_id, error);
     fedn__combiner_service_drain(service);
 }
 
@@ -203,8 +158,8 @@ void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id)
 
     if (fedn__shelf_model(service->shelf, model_id, &blob, NULL) == FEDN_OK) {
         fedn__blob_unref(blob);
-        if (!ask_hooks(service, model_id))
-            tell_engine(service, model_id, NULL);
+        if (!fedn__combiner_ask_functions(service, model_id))
+            fedn__combiner_model_here(service, model_id, NULL);
         return;
     }
     if (is_fetching(service, model_id))
@@ -214,7 +169,7 @@ void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id)
         fetch->path = fedn__shelf_model_path(service->shelf, model_id);
     if (!fetch || !fetch->path) {
         fedn__free(fetch);
-        tell_engine(service, model_id, "out of memory");
+        fedn__combiner_model_here(service, model_id, "out of memory");
         return;
     }
     fetch->service = service;
@@ -244,6 +199,7 @@ void fedn__combiner_abandon_partial(fedn__combiner_service *service)
     if (!handover)
         return;
     service->handover = NULL;
+    fedn__hooks_drop(service->hooks);
     fedn__loop_timer_cancel(service->loop, &handover->retry);
     if (handover->transfer)
         fedn__transfer_cancel(handover->transfer);
@@ -377,6 +333,12 @@ static void on_handover_retry(fedn__timer *timer, void *user_data)
         saved(handover->service, handover->round_id, "out of memory");
 }
 
+void fedn__combiner_save_partial(fedn__combiner_service *service)
+{
+    if (save(service->handover) != FEDN_OK)
+        saved(service, service->handover->round_id, "out of memory");
+}
+
 void fedn__combiner_save(fedn__combiner_service *service)
 {
     const fedn__round_plan *plan = fedn__combiner_engine_plan(service->engine);
@@ -397,9 +359,10 @@ void fedn__combiner_save(fedn__combiner_service *service)
     handover->retry.fn = on_handover_retry;
     handover->retry.user_data = handover;
     service->handover = handover;
-    if (fedn__combiner_write_close(service, handover->round_id) != FEDN_OK ||
-        save(handover) != FEDN_OK)
+    if (fedn__combiner_write_close(service, handover->round_id) != FEDN_OK)
         saved(service, plan->round_id, "out of memory");
+    else if (!fedn__combiner_ask_aggregate(service))
+        fedn__combiner_save_partial(service);
 }
 
 void fedn__combiner_partial_may_go(fedn__combiner_service *service, const char *round_id)

@@ -101,6 +101,8 @@ static fedn_status adopt_update(fedn__combiner_service *service,
     fedn_status rc = copy_bytes(&accept->model, &blob, err);
     if (rc == FEDN_OK)
         rc = fedn__shelf_adopt(service->shelf, accept->update_id, accept->client_id, blob, err);
+    if (rc == FEDN_OK && *accept->training_metadata)
+        fedn__shelf_describe(service->shelf, accept->update_id, accept->training_metadata);
     fedn__blob_unref(blob);
     return rc;
 }
@@ -245,6 +247,9 @@ static fedn_status take_up(fedn__combiner_service *service, replay *r, uint64_t 
         return rc == FEDN_OK ? rc : fedn__error_nomem(err);
     }
     fedn__shelf_adopt_partial(service->shelf, service->checkpoint.durable_id);
+    if (service->hooks && *r->begin->begin->round->server_functions &&
+        !service->checkpoint.durable_id[0])
+        fedn__combiner_keep_for_functions(service, 1);
     adopt_updates(service, r);
     adopt_models(service, r->begin->begin);
     rc = restore_engine(service, r, err);

@@ -97,6 +97,8 @@ void fedn__round_start_write(const fedn__round_plan *plan, char *recent[FEDN__LI
     ret->aggregator_kwargs = plan->aggregator_kwargs;
     ret->helper_type = plan->helper_type;
     ret->round_config = plan->config;
+    if (plan->server_functions)
+        ret->server_functions = plan->server_functions;
     ret->selected_clients = plan->selected.ids;
     ret->n_selected_clients = plan->selected.count;
     ret->clients_required = plan->clients_required;

@@ -42,6 +42,8 @@ static void begin(fedn__combiner_service *service, int32_t resumed)
     fedn__blob *global = NULL;
     fedn_error err = {0};
 
+    if (!plan->server_functions)
+        fedn__combiner_keep_for_functions(service, 0);
     fedn__shelf_pin_models(service->shelf, plan->recent, plan->recent_count);
     fedn_status rc = fedn__shelf_model(service->shelf, plan->model_id, &global, &err);
     if (rc == FEDN_OK && !resumed)
@@ -278,6 +280,19 @@ static int32_t has_whole(void *user_data, fedn__call *call, const char *id,
 
 /* ---- life ---- */
 
+static fedn_status open_hooks(fedn__combiner_service *service, fedn_error *err)
+{
+    service->partials = fedn__fs_join(service->options.state_dir, "partials");
+    const fedn__hooks_options options = {.target = service->options.hooks,
+                                         .dir = service->partials,
+                                         .max_bytes = service->options.max_model_bytes};
+
+    return service->partials
+               ? fedn__hooks_new(service->loop, service->pool, &options,
+                                 &fedn__combiner_hooks_events, service, &service->hooks, err)
+               : fedn__error_nomem(err);
+}
+
 static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
 {
     const fedn__combiner_options *o = &service->options;
@@ -317,8 +332,7 @@ static fedn_status open_parts(fedn__combiner_service *service, fedn_error *err)
     if (rc == FEDN_OK)
         rc = fedn__uplink_new(service->loop, &uplink, &events, service, &service->uplink, err);
     if (rc == FEDN_OK && *o->hooks)
-        rc = fedn__hooks_new(service->loop, o->hooks, fedn__combiner_chosen, service,
-                             &service->hooks, err);
+        rc = open_hooks(service, err);
     if (rc == FEDN_OK)
         rc =
             fedn__records_new(service->loop, service->uplink, service->log, &service->records, err);
@@ -441,5 +455,6 @@ void fedn__combiner_service_stop(fedn__combiner_service *service)
     fedn__journal_close(service->journal);
     fedn__shelf_close(service->shelf);
     fedn__free(service->parts);
+    fedn__free(service->partials);
     fedn__flag_done(&service->quiet);
 }

@@ -77,6 +77,8 @@ typedef struct fedn__combiner_service {
     fedn__fold *fold;
     fedn__uplink *uplink;
     fedn__hooks *hooks; /* NULL: none */
+    char *partials;     /* the directory of partials */
+    int32_t aggregates; /* its updates are for the hooks service, at the round's end */
     fedn__records *records;
     fedn__combiner_engine *engine;
     fedn__transfer_host host;
@@ -149,9 +151,20 @@ void fedn__combiner_checkpoint_end(fedn__combiner_service *service,
                                    char ret_ids[2][FEDN__UUID_TEXT]);
 void fedn__combiner_checkpoint_remove(fedn__combiner_service *service, const char *id);
 
+/* functions.c: the server functions of the round. */
+extern const fedn__hooks_events fedn__combiner_hooks_events;
+void fedn__combiner_keep_for_functions(fedn__combiner_service *service, int32_t keep);
+/* 1: the round waits for what the hooks service says; then fedn__combiner_model_here(). */
+int32_t fedn__combiner_ask_functions(fedn__combiner_service *service, const char *model_id);
+/* 1: so does its partial; then fedn__combiner_save_partial(). */
+int32_t fedn__combiner_ask_aggregate(fedn__combiner_service *service);
+
 /* models.c: models that move between the tiers. */
-/* What the hooks service said to a round's question. */
-void fedn__combiner_chosen(const char *model_id, const fedn__hooks_answer *answer, void *user_data);
+/* The round's global model is here, or will not come. */
+void fedn__combiner_model_here(fedn__combiner_service *service, const char *model_id,
+                               const char *error);
+/* The aggregate is what it shall be: the partial of the handover is made of it. */
+void fedn__combiner_save_partial(fedn__combiner_service *service);
 void fedn__combiner_fetch(fedn__combiner_service *service, const char *model_id);
 void fedn__combiner_save(fedn__combiner_service *service);
 /* The journal has it that the round is closed: what is in its partial stays so after a restart. */

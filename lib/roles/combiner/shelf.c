@@ -17,6 +17,7 @@ static void update_free(fedn__shelf_update *u)
         return;
     fedn__blob_unref(u->blob);
     fedn__free(u->owner);
+    fedn__free(u->description);
     fedn__free(u->path);
     fedn__free(u);
 }

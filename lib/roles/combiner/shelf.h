@@ -48,6 +48,14 @@ fedn__blob *fedn__shelf_take(fedn__shelf *shelf, const char *id);
 /* One that is being folded stays as long as its round, see fedn__shelf_retire(); its bytes are let
  * go of, a file of them stays. */
 void fedn__shelf_keep(fedn__shelf *shelf, const char *id);
+/* From now on the bytes of what is kept stay as well (1), or no longer (0). */
+void fedn__shelf_hold(fedn__shelf *shelf, int32_t hold);
+/* The bytes of one that is kept and held, a new reference. */
+fedn_status fedn__shelf_kept(const fedn__shelf *shelf, const char *id, fedn__blob **ret,
+                             fedn_error *err);
+/* What its client says of an update, as JSON; one that finds no memory is not described. */
+void fedn__shelf_describe(fedn__shelf *shelf, const char *id, const char *text);
+const char *fedn__shelf_description(const fedn__shelf *shelf, const char *id); /* NULL: none */
 /* It is folded, or cannot be: one that is not kept goes. */
 void fedn__shelf_folded(fedn__shelf *shelf, const char *id);
 /* Removes a complete update that is neither kept nor being folded. */

@@ -50,7 +50,43 @@ void fedn__shelf_keep(fedn__shelf *shelf, const char *id)
     }
     u->kept = 1;
     u->state = UPDATE_KEPT;
-    u->blob = fedn__blob_unref(u->blob);
+    if (!shelf->holds || u->in_file)
+        u->blob = fedn__blob_unref(u->blob);
+}
+
+void fedn__shelf_hold(fedn__shelf *shelf, int32_t hold)
+{
+    shelf->holds = hold;
+}
+
+fedn_status fedn__shelf_kept(const fedn__shelf *shelf, const char *id, fedn__blob **ret,
+                             fedn_error *err)
+{
+    const fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    if (u && u->kept && u->in_file)
+        return fedn__blob_from_file(u->path, ret, err);
+    if (!u || !u->kept || !u->blob)
+        return fedn__error(err, FEDN_ERR_NOT_FOUND, "update %s is not here any more", id);
+    *ret = fedn__blob_ref(u->blob);
+    return FEDN_OK;
+}
+
+void fedn__shelf_describe(fedn__shelf *shelf, const char *id, const char *text)
+{
+    fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    if (!u)
+        return;
+    fedn__free(u->description);
+    u->description = fedn__strdup(text);
+}
+
+const char *fedn__shelf_description(const fedn__shelf *shelf, const char *id)
+{
+    const fedn__shelf_update *u = fedn__map_get(&shelf->updates, id);
+
+    return u ? u->description : NULL;
 }
 
 uint64_t fedn__shelf_retire(fedn__shelf *shelf)

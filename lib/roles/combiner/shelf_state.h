@@ -18,8 +18,9 @@ typedef struct fedn__shelf_update {
     struct fedn__shelf_update *previous;
     char id[FEDN__UUID_TEXT];
     char *owner;
-    char *path;       /* of a large one */
-    fedn__blob *blob; /* NULL while it is being received */
+    char *description; /* NULL: none */
+    char *path;        /* of a large one */
+    fedn__blob *blob;  /* NULL while it is being received */
     int32_t state;
     int32_t in_file;
     uint64_t bytes; /* once it is complete */
@@ -47,6 +48,7 @@ struct fedn__shelf {
     uint32_t receiving;
     uint32_t waiting;
     uint64_t epoch;
+    int32_t holds;                    /* the bytes of what is kept */
     uint64_t bytes;                   /* of all updates that are complete */
     uint64_t kept_bytes;              /* of those that are kept and not retired */
     char partial_id[FEDN__UUID_TEXT]; /* one of before that the sweep leaves; "": none */

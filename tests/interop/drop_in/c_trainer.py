@@ -7,6 +7,7 @@ KEEP names a directory for what was sent, FEDN_TASK_ROUND_ID or else a count the
 """
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -29,6 +30,13 @@ def keep(tensors):
         write(os.path.join(os.environ["KEEP"], f"update-{round_id}.npz"), tensors)
 
 
+def keep_settings(path):
+    """What the client was told besides the model, if it was."""
+    if "KEEP" in os.environ and os.path.exists(path):
+        round_id = os.environ.get("FEDN_TASK_ROUND_ID", "0")
+        shutil.copyfile(path, os.path.join(os.environ["KEEP"], f"settings-{round_id}.json"))
+
+
 entry, out = sys.argv[1], sys.argv[-1]
 if entry == "startup":
     answer = {"cwd": os.getcwd()}
@@ -39,6 +47,7 @@ elif entry == "train":
     trained = [(array + float(sys.argv[3])).astype(array.dtype) for array in read(sys.argv[-2])]
     write(out, trained)
     keep(trained)
+    keep_settings(sys.argv[-2] + "-metadata")
     answer, out = {"num_examples": int(sys.argv[2]), "loss": 0.0}, out + "-metadata"
 else:
     answer = {"first": float(read(sys.argv[-2])[0].flat[0])}

@@ -5,4 +5,4 @@ from fedn.network.combiner.hooks.serverfunctionsbase import ServerFunctionsBase
 
 class ServerFunctions(ServerFunctionsBase):
     def client_selection(self, client_ids):
-        return sorted(client_ids)[1:2]
+        return sorted(client_ids)[:1]
