@@ -4,8 +4,10 @@
 usage: test_upstream.py <fednctl> <minimal_client>
 Exit code 77 means that FEDn is not installed, so that nothing was tested.
 """
+import collections
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -76,12 +78,26 @@ class Clients:
         return self.launch("minimal", [MINIMAL, self.network.url])
 
 
-def await_online(api, *names):
-    """These and no others; the minimal client's name is made up."""
+def known_as(name):
+    """The minimal client's name is made up."""
+    return "minimal" if name.startswith("client-") else name
+
+
+def streams(api):
+    """How often each client has opened its stream of tasks."""
+    said = (re.fullmatch(r"Client (.*) connecting to TaskStream\.", status["status"] or "")
+            for status in api.get_statuses(event_type="NETWORK")["result"])
+    return collections.Counter(known_as(found[1]) for found in said if found)
+
+
+def await_online(api, *names, after=collections.Counter()):
+    """These and no others, each with a stream newer than `after`: FEDn takes a heartbeat for being online, and asks
+    only those that have a stream."""
     def there():
         found = [client for client in api.get_clients()["result"] if client["status"] == "online"]
-        return sorted("minimal" if client["name"].startswith("client-") else client["name"] for client in found) == \
-            sorted(names) and found
+        opened = streams(api)
+        return sorted(known_as(client["name"]) for client in found) == sorted(names) and \
+            all(opened[name] > after[name] for name in names) and found
     return await_true(f"the clients {', '.join(names)} are online", there)
 
 
@@ -168,26 +184,28 @@ def test_rounds(api, directory):
 
 
 def test_kill(api, clients, ours, directory):
+    opened = collections.Counter(ours=streams(api)["ours"])
     ours.popen.send_signal(signal.SIGKILL)
     ours.popen.wait()
     clients.network.processes.remove(ours)
     await_online(api, "theirs", "minimal")
     ours = clients.ours()
-    check("a client that is back is the one that it was", {client["client_id"] for client in await_online(api, *STEPS)} >=
-          {"ours-id", "theirs-id"})
+    check("a client that is back is the one that it was", {client["client_id"] for client in
+          await_online(api, *STEPS, after=opened)} >= {"ours-id", "theirs-id"})
     _, ids = run_session(api, 1, list(STEPS))
     check_models(api, ids, list(STEPS), directory)
     return ours
 
 
 def test_combiner_restart(api, clients, directory):
+    opened = streams(api)
     clients.network.stop_combiner("combiner", signal.SIGKILL)
     early = clients.other("early", clients.network.url)
     early.await_line("answered 400: No combiner available.*trying again")
     clients.network.start_combiner("combiner")
     early.await_line("connected to combiner")
     check("it stops in order", early.stop() == 0, early.tail())
-    await_online(api, *STEPS)
+    await_online(api, *STEPS, after=opened)
     _, ids = run_session(api, 1, list(STEPS))
     check_models(api, ids, list(STEPS), directory)
 
