@@ -105,10 +105,10 @@ class System:
         await_true(f"{count} clients are active", lambda: self.active_clients() == count)
 
     def cpu_s(self, *roles):
-        """Of these roles' processes and of the ones that they started, since their start."""
+        """Of these roles' processes, where they are ones, and of those that they started, since their start."""
         import psutil
         seconds = 0.0
-        for role in roles:
+        for role in set(roles) & set(self.pids):
             root = psutil.Process(self.pids[role])
             for process in [root] + root.children(recursive=True):
                 times = process.cpu_times()
