@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/fs.h"
+#include "core/map.h"
 #include "core/text.h"
 #include <archive.h>
 #include <archive_entry.h>
@@ -19,8 +20,9 @@ typedef struct walk {
     const fedn__package_visitor *visitor;
     const char *name; /* of the archive, for texts */
     uint64_t packed;  /* bytes of the archive */
-    uint64_t members;
-    uint64_t total; /* bytes unpacked so far */
+    uint64_t members; /* and the folders above them */
+    uint64_t total;   /* bytes unpacked so far */
+    fedn__map names;  /* of both, to what they are */
     char path[FEDN__LIMIT_PACKAGE_PATH + 1];
     fedn__package_member member;
     fedn_error *err;
@@ -41,7 +43,7 @@ static fedn_status refuse(const walk *self, const char *why)
 {
     char member[128];
 
-    snprintf(member, sizeof member, "%s", self->path);
+    snprintf(member, sizeof member, "%.*s", (int)sizeof member - 1, self->path);
     fedn__text_to_line(member);
     return fedn__error(self->err, FEDN_ERR_FORMAT, "package %.200s: member \"%s\" %s", self->name,
                        member, why);
@@ -100,16 +102,49 @@ static fedn_status count_member(walk *self)
     return FEDN_OK;
 }
 
-/* Of what was announced or has come. */
-static fedn_status count_bytes(walk *self, uint64_t file, uint64_t more)
+/* Notes what a name is; the same folder may come more than once. */
+static fedn_status note_name(walk *self, int32_t directory)
 {
-    if (file > FEDN__LIMIT_PACKAGE_FILE || more > FEDN__LIMIT_PACKAGE_BYTES - self->total)
+    static const char folder[] = "folder";
+    static const char file[] = "file";
+    const char *known = fedn__map_get(&self->names, self->path);
+
+    if (known && !(directory && known == folder))
+        return refuse(self, directory ? "is a file, and has members below it" : "is there twice");
+    if (known)
+        return FEDN_OK;
+    return fedn__map_set(&self->names, self->path,
+                         (char *)(uintptr_t)(directory ? folder : file)) == FEDN_OK
+               ? FEDN_OK
+               : fedn__error_nomem(self->err);
+}
+
+/* A path makes the folders above it. */
+static fedn_status note_path(walk *self, int32_t directory)
+{
+    fedn_status rc = FEDN_OK;
+
+    for (char *slash = strchr(self->path, '/'); rc == FEDN_OK && slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        if (!fedn__map_get(&self->names, self->path))
+            rc = count_member(self);
+        if (rc == FEDN_OK)
+            rc = note_name(self, 1);
+        *slash = '/';
+    }
+    return rc == FEDN_OK ? note_name(self, directory) : rc;
+}
+
+/* Of a file and of all, as was announced or has come. */
+static fedn_status check_bytes(const walk *self, uint64_t file, uint64_t total)
+{
+    if (file > FEDN__LIMIT_PACKAGE_FILE || total > FEDN__LIMIT_PACKAGE_BYTES)
         return fedn__error(self->err, FEDN_ERR_LIMIT,
                            "package %.200s would be over %llu bytes for a file or %llu in all",
                            self->name, (unsigned long long)FEDN__LIMIT_PACKAGE_FILE,
                            (unsigned long long)FEDN__LIMIT_PACKAGE_BYTES);
-    if (self->total + more > FEDN__LIMIT_PACKAGE_SMALL &&
-        (self->total + more) / FEDN__LIMIT_PACKAGE_RATIO > self->packed)
+    if (total > FEDN__LIMIT_PACKAGE_SMALL && total / FEDN__LIMIT_PACKAGE_RATIO > self->packed)
         return fedn__error(self->err, FEDN_ERR_LIMIT,
                            "package %.200s of %llu bytes would unpack to more than %d times that",
                            self->name, (unsigned long long)self->packed, FEDN__LIMIT_PACKAGE_RATIO);
@@ -162,8 +197,10 @@ static fedn_status take_member(walk *self, struct archive_entry *entry)
         .executable = (archive_entry_perm(entry) & 0111) != 0,
         .bytes = type == AE_IFDIR ? 0 : (uint64_t)archive_entry_size(entry),
     };
-    rc = count_bytes(self, self->member.bytes, self->member.bytes);
-    self->total += rc == FEDN_OK ? self->member.bytes : 0;
+    self->total += self->member.bytes;
+    rc = check_bytes(self, self->member.bytes, self->total);
+    if (rc == FEDN_OK)
+        rc = note_path(self, self->member.directory);
     if (rc == FEDN_OK && self->visitor->member)
         rc = self->visitor->member(self->visitor->self, &self->member, self->err);
     return rc == FEDN_OK && !self->member.directory ? take_contents(self) : rc;
@@ -178,9 +215,13 @@ static fedn_status open_archive(walk *self, const char *path)
     archive_read_support_filter_bzip2(self->archive);
     archive_read_support_filter_xz(self->archive);
     archive_read_support_format_tar(self->archive);
-    return archive_read_open_filename(self->archive, path, BLOCK_BYTES) == ARCHIVE_OK
-               ? FEDN_OK
-               : broken(self, "is no tar archive (.tgz)");
+    if (archive_read_open_filename(self->archive, path, BLOCK_BYTES) != ARCHIVE_OK)
+        return broken(self, "is no tar archive (.tgz)");
+    if (archive_filter_count(self->archive) > 2) /* the last one is the file */
+        return fedn__error(self->err, FEDN_ERR_FORMAT,
+                           "package %.200s is compressed more than once: a .tgz is once",
+                           self->name);
+    return FEDN_OK;
 }
 
 fedn_status fedn__package_walk(const char *path, const fedn__package_visitor *visitor,
@@ -191,6 +232,7 @@ fedn_status fedn__package_walk(const char *path, const fedn__package_visitor *vi
     struct archive_entry *entry = NULL;
     fedn_status rc = fedn__fs_size(path, &self.packed, err);
 
+    fedn__map_init(&self.names);
     if (rc == FEDN_OK)
         rc = open_archive(&self, path);
     while (rc == FEDN_OK) {
@@ -200,12 +242,15 @@ fedn_status fedn__package_walk(const char *path, const fedn__package_visitor *vi
         /* a warning is about names that could not be converted: take_path() judges them */
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
             rc = broken(&self, self.members ? "cannot be unpacked" : "is no tar archive (.tgz)");
-        else
+        else /* headers may be as large as files */
+            rc = check_bytes(&self, 0, (uint64_t)archive_filter_bytes(self.archive, 0));
+        if (rc == FEDN_OK)
             rc = take_member(&self, entry);
     }
     if (rc == FEDN_OK && self.members == 0)
         rc = fedn__error(err, FEDN_ERR_FORMAT, "package %.200s is empty or no tar archive (.tgz)",
                          self.name);
     archive_read_free(self.archive);
+    fedn__map_done(&self.names);
     return rc;
 }

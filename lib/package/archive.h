@@ -24,8 +24,8 @@ typedef struct fedn__package_visitor {
 } fedn__package_visitor;
 
 /* A tar, plain or compressed by gzip, bzip2 or xz. FEDN_ERR_FORMAT: it is none, it is cut, or a
- * member is a link, a device or no path inside of a folder; FEDN_ERR_LIMIT. The text names the
- * member. */
+ * member is a link, a device, no path inside of a folder or there twice; FEDN_ERR_LIMIT. The text
+ * names the member. Every byte comes once, in pieces; what no piece covers is zeros. */
 fedn_status fedn__package_walk(const char *path, const fedn__package_visitor *visitor,
                                fedn_error *err);
 

@@ -56,10 +56,8 @@ static fedn_status take_member(void *opaque, const fedn__package_member *member,
     } else if (rc == FEDN_OK) {
         self->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                         member->executable ? 0700 : 0600);
-        if (self->fd < 0 && (errno == EEXIST || errno == ENOTDIR))
-            rc = fedn__error(err, FEDN_ERR_FORMAT, "the package has member \"%.200s\" twice",
-                             member->path);
-        else if (self->fd < 0)
+        /* where an archive leaves holes, nothing is written */
+        if (self->fd < 0 || ftruncate(self->fd, (off_t)member->bytes) != 0)
             rc = fedn__error_errno(err, errno, "cannot write %s", path);
     }
     fedn__free(path);

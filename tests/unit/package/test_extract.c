@@ -107,7 +107,9 @@ static const hostile cases[] = {
     {{{"fine", AE_IFREG, "x"}, {"null", AE_IFCHR, NULL}}, "null neither"},
     {{{"fine", AE_IFREG, "x"}, {"disk", AE_IFBLK, NULL}}, "disk neither"},
     {{{"fine", AE_IFREG, "x"}, {"fine", AE_IFREG, "y"}}, "fine twice"},
-    {{{"fine", AE_IFREG, "x"}, {"fine/below", AE_IFREG, "y"}}, "fine"},
+    {{{"fine", AE_IFREG, "x"}, {"fine/below", AE_IFREG, "y"}}, "fine below"},
+    {{{"fine", AE_IFREG, "x"}, {"fine", AE_IFDIR, NULL}}, "fine below"},
+    {{{"fine/below", AE_IFREG, "x"}, {"fine", AE_IFREG, "y"}}, "fine twice"},
     {{{"fine", AE_IFREG, "x"}, {"two\nlines", AE_IFREG, "y"}}, "lines printable"},
 };
 
@@ -192,6 +194,122 @@ static void too_many_members_are_refused(void **state)
     fedn__free(archive);
 }
 
+/* One whose paths make folders that are no members. */
+static void folders_above_members_are_counted(void **state)
+{
+    enum { COUNT = FEDN__LIMIT_PACKAGE_MEMBERS / 20 };
+    member *members = calloc(COUNT, sizeof *members);
+    char *archive = fedn__fs_join(*state, "deep.tgz");
+    char *dir = fedn__fs_join(*state, "out");
+    char paths[COUNT][64];
+    fedn_error err;
+
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(paths[i], sizeof paths[i], "%u/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/f", i);
+        members[i] = (member){paths[i], AE_IFREG, "x"};
+    }
+    pack(archive, members, COUNT);
+    assert_fails(fedn_package_extract(archive, dir, &err), FEDN_ERR_LIMIT, &err, "deep.tgz 10000");
+    free(members);
+    fedn__free(dir);
+    fedn__free(archive);
+}
+
+/* Members are small; it is what stands before them that is not. */
+static void headers_count_as_bytes(void **state)
+{
+    char *archive = fedn__fs_join(*state, "headers.tgz");
+    char *dir = fedn__fs_join(*state, "out");
+    struct archive *writer = archive_write_new();
+    struct archive_entry *entry = archive_entry_new();
+    char *value = calloc(1, 300 * 1024);
+    fedn_error err;
+
+    archive_write_set_format_pax(writer);
+    archive_write_add_filter_gzip(writer);
+    assert_int_equal(archive_write_open_filename(writer, archive), ARCHIVE_OK);
+    archive_entry_set_filetype(entry, AE_IFDIR);
+    archive_entry_xattr_add_entry(entry, "user.large", value, 300 * 1024);
+    for (uint32_t i = 0; i < 110; i++) {
+        archive_entry_set_pathname(entry, "d");
+        assert_int_equal(archive_write_header(writer, entry), ARCHIVE_OK);
+    }
+    assert_int_equal(archive_write_close(writer), ARCHIVE_OK);
+    assert_fails(fedn_package_extract(archive, dir, &err), FEDN_ERR_LIMIT, &err, "headers.tgz 200");
+    archive_entry_free(entry);
+    archive_write_free(writer);
+    free(value);
+    fedn__free(dir);
+    fedn__free(archive);
+}
+
+static void what_is_compressed_twice_is_refused(void **state)
+{
+    const member members[] = {{"fedn.yaml", AE_IFREG, "entry_points: {}"}};
+    char *archive = fedn__fs_join(*state, "twice.tgz");
+    char *dir = fedn__fs_join(*state, "out");
+    char command[2048];
+    fedn_error err;
+
+    pack(archive, members, 1);
+    snprintf(command, sizeof command, "gzip -c %s >%s.2 && mv %s.2 %s", archive, archive, archive,
+             archive);
+    assert_int_equal(system(command), 0);
+    assert_fails(fedn_package_extract(archive, dir, &err), FEDN_ERR_FORMAT, &err,
+                 "twice.tgz compressed");
+    fedn__free(dir);
+    fedn__free(archive);
+}
+
+enum { SPARSE_BYTES = 10000 };
+
+/* One file, of which only a piece is in the archive. */
+static void pack_sparse(const char *path, const char text[SPARSE_BYTES], uint32_t at,
+                        uint32_t bytes)
+{
+    struct archive *archive = archive_write_new();
+    struct archive_entry *entry = archive_entry_new();
+
+    archive_write_set_format_pax(archive);
+    archive_write_add_filter_gzip(archive);
+    assert_int_equal(archive_write_open_filename(archive, path), ARCHIVE_OK);
+    archive_entry_set_pathname(entry, "sparse");
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_size(entry, SPARSE_BYTES);
+    archive_entry_sparse_add_entry(entry, at, bytes);
+    assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(archive, text, SPARSE_BYTES), SPARSE_BYTES);
+    assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+    archive_entry_free(entry);
+    archive_write_free(archive);
+}
+
+static void holes_come_out_as_zeros(void **state)
+{
+    static const uint32_t pieces[][2] = {{0, 0}, {0, 512}, {4096, 512}, {9488, 512}};
+    char *archive = fedn__fs_join(*state, "sparse.tgz");
+    fedn_error err;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        char text[SPARSE_BYTES] = {0};
+        char name[16];
+        uint64_t bytes = 0;
+        memset(text + pieces[i][0], 'x', pieces[i][1]);
+        pack_sparse(archive, text, pieces[i][0], pieces[i][1]);
+        snprintf(name, sizeof name, "out%u", i);
+        char *dir = fedn__fs_join(*state, name);
+        char *path = fedn__fs_join(dir, "sparse");
+        assert_ok(fedn_package_extract(archive, dir, &err), &err);
+        char *found = test_read_file(path, &bytes);
+        assert_int_equal(bytes, SPARSE_BYTES);
+        assert_memory_equal(found, text, SPARSE_BYTES);
+        free(found);
+        fedn__free(path);
+        fedn__free(dir);
+    }
+    fedn__free(archive);
+}
+
 static fedn_status extract_once(void *state)
 {
     char path[4096];
@@ -226,6 +344,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bomb_stops_at_its_ratio, test_scratch_setup,
                                         test_scratch_teardown),
         cmocka_unit_test_setup_teardown(too_many_members_are_refused, test_scratch_setup,
+                                        test_scratch_teardown),
+        cmocka_unit_test_setup_teardown(folders_above_members_are_counted, test_scratch_setup,
+                                        test_scratch_teardown),
+        cmocka_unit_test_setup_teardown(headers_count_as_bytes, test_scratch_setup,
+                                        test_scratch_teardown),
+        cmocka_unit_test_setup_teardown(what_is_compressed_twice_is_refused, test_scratch_setup,
+                                        test_scratch_teardown),
+        cmocka_unit_test_setup_teardown(holes_come_out_as_zeros, test_scratch_setup,
                                         test_scratch_teardown),
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, test_scratch_setup,
                                         test_scratch_teardown),
