@@ -207,8 +207,11 @@ static fedn_status read_form(fedn__http_request *request, fedn_error *err)
     uint32_t count = 0;
     const char *type = fedn__http_header(request, "Content-Type");
 
-    if (!type || !request->body.len ||
-        strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
+    if (!type || !request->body.len)
+        return FEDN_OK;
+    if (strncasecmp(type, "multipart/form-data", 19) == 0)
+        return fedn__upload_memory(request, err);
+    if (strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
         return FEDN_OK;
     char *copy = fedn__strndup((const char *)request->body.data, request->body.len);
     if (!copy)

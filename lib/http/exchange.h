@@ -97,6 +97,8 @@ fedn_status fedn__upload_begin(fedn__http_request *request, fedn_error *err);
 fedn_status fedn__upload_add(fedn__http_request *request, const void *data, uint64_t bytes,
                              fedn_error *err);
 fedn_status fedn__upload_end(fedn__http_request *request, fedn_error *err);
+/* The three of them for a form without files whose body is in memory. */
+fedn_status fedn__upload_memory(fedn__http_request *request, fedn_error *err);
 void fedn__upload_done(fedn__http_request *request);
 /* Removes what a crash left in the directory. */
 void fedn__upload_clean(const char *dir);

@@ -53,6 +53,8 @@ static fedn_status open_file(fedn__http_request *request, fedn_error *err)
     char id[FEDN__UUID_TEXT];
     fedn__upload *upload = &request->upload;
 
+    if (!request->found.route->upload)
+        return fedn__error(err, FEDN_ERR_FORMAT, "the form has a file: none is taken here");
     if (upload->path)
         return fedn__error(err, FEDN_ERR_FORMAT, "the form has more than one file");
     fedn__uuid_new_text(id);
@@ -174,6 +176,15 @@ fedn_status fedn__upload_end(fedn__http_request *request, fedn_error *err)
     }
     upload->fd = -1;
     return FEDN_OK;
+}
+
+fedn_status fedn__upload_memory(fedn__http_request *request, fedn_error *err)
+{
+    fedn_status rc = fedn__upload_begin(request, err);
+
+    if (rc == FEDN_OK)
+        rc = fedn__upload_add(request, request->body.data, request->body.len, err);
+    return rc == FEDN_OK ? fedn__upload_end(request, err) : rc;
 }
 
 void fedn__upload_done(fedn__http_request *request)

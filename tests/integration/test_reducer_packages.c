@@ -142,6 +142,34 @@ static void one_package_is_active_and_another_can_be_chosen(void **state)
     free(first);
 }
 
+static void set_helper(reducer_rig *rig, const char *name)
+{
+    char body[64];
+
+    snprintf(body, sizeof body, "{\"helper\": \"%s\"}", name);
+    json_decref(reducer_rig_send(rig, "PUT", "api/v1/helpers/active", NULL, body, 200));
+}
+
+/* As in FEDn: a helper alone is shown as if it were a package, and one set later than a package
+ * is that of the active package. */
+static void the_helper_of_the_active_package_is_the_one_set_last(void **state)
+{
+    reducer_rig *rig = *state;
+
+    set_helper(rig, "binaryhelper");
+    json_t *active = get(rig, "api/v1/packages/active", 200);
+    assert_string_equal(text(active, "helper"), "binaryhelper");
+    assert_true(json_is_null(json_object_get(active, "package_id")));
+    json_decref(active);
+    char *id = add(rig, "adds", "numpyhelper");
+    set_helper(rig, "androidhelper");
+    active = get(rig, "api/v1/packages/active", 200);
+    assert_string_equal(text(active, "package_id"), id);
+    assert_string_equal(text(active, "helper"), "androidhelper");
+    json_decref(active);
+    free(id);
+}
+
 /* Until there is one, clients that want its code are told to come again. */
 static void clients_wait_for_a_package(void **state)
 {
@@ -159,11 +187,7 @@ static void clients_wait_for_a_package(void **state)
     json_decref(reducer_rig_send(rig, "DELETE", "api/v1/packages/active", NULL, NULL, 404));
     json_decref(reducer_rig_send(rig, "POST", "api/v1/clients/add", NULL, asks, 203));
     json_decref(get(rig, "api/v1/packages/download", 404));
-    /* as in FEDn: with a helper alone, that is what is shown */
-    json_t *active = get(rig, "api/v1/packages/active", 200);
-    assert_string_equal(text(active, "helper"), "numpyhelper");
-    assert_true(json_is_null(json_object_get(active, "package_id")));
-    json_decref(active);
+    json_decref(get(rig, "api/v1/packages/active", 404));
     free(id);
 }
 
@@ -208,6 +232,7 @@ int main(void)
 #define EACH(name) cmocka_unit_test_setup_teardown(name, reducer_rig_setup, reducer_rig_teardown)
         EACH(a_package_comes_back_as_it_was),
         EACH(one_package_is_active_and_another_can_be_chosen),
+        EACH(the_helper_of_the_active_package_is_the_one_set_last),
         EACH(clients_wait_for_a_package),
         EACH(what_no_client_could_use_is_refused),
     };

@@ -276,6 +276,16 @@ static void attributes_and_telemetry_are_added(void **state)
                              201);
     assert_true(json_real_value(json_object_get(added, "value")) == 0.5);
     json_decref(added);
+    /* who has a name alone does not write over another's */
+    done(rig, "POST", "api/v1/telemetry/",
+         "{\"key\": \"cpu\", \"value\": 1, \"sender\": {\"name\": \"a\", \"role\": \"CLIENT\"}}",
+         201);
+    done(rig, "POST", "api/v1/telemetry/",
+         "{\"key\": \"cpu\", \"value\": 2, \"sender\": {\"name\": \"b\", \"role\": \"CLIENT\"}}",
+         201);
+    added = get(rig, "api/v1/telemetry/count", 200);
+    assert_int_equal(json_integer_value(added), 3);
+    json_decref(added);
     fake_attach_free(fake);
 }
 

@@ -45,8 +45,12 @@ static json_t *known_fields(const fedn__kind *kind, const json_t *given)
 
 void fedn__messages_telemetry_id(const json_t *record, char id[FEDN__LIMIT_NAME_BYTES + 1])
 {
-    const char *client = fedn__json_string(json_object_get(record, "sender"), "client_id", "");
+    const json_t *sender = json_object_get(record, "sender");
+    const char *client = fedn__json_string(sender, "client_id", "");
     const char *key = fedn__json_string(record, "key", "");
+
+    if (!*client)
+        client = fedn__json_string(sender, "name", "");
     int64_t slot = fedn__clock_wall_us() / 1000000 / TELEMETRY_S % TELEMETRY_SLOTS;
 
     int length = snprintf(id, FEDN__LIMIT_NAME_BYTES + 1, "%s.%s.%d", client, key, (int)slot);
