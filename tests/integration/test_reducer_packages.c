@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Compute packages at the REST API of a reducer: taken and given out, chosen, refused. */
+#include "core/alloc.h"
+#include "core/thread.h"
+#include "http/client.h"
 #include "reducer_rig.h"
 #include "test.h"
 
-#include <fedn/alloc.h>
 #include <fedn/package.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -170,6 +172,73 @@ static void the_helper_of_the_active_package_is_the_one_set_last(void **state)
     free(id);
 }
 
+/* As a crash leaves it between the two: the package's record is what counts. */
+static void the_helper_of_a_package_is_of_one_transaction_with_it(void **state)
+{
+    reducer_rig *rig = *state;
+    char *id = add(rig, "adds", "androidhelper");
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/reducer/helper", rig->dir);
+    test_write_file(path, "binaryhelper", 12);
+    reducer_rig_restart(rig);
+    json_t *helper = get(rig, "api/v1/helpers/active", 200);
+    assert_string_equal(json_string_value(helper), "androidhelper");
+    json_decref(helper);
+    free(id);
+}
+
+enum { SETTERS = 4, TIMES = 25 };
+
+typedef struct setter {
+    pthread_t thread;
+    char url[128];
+    int32_t good;
+} setter;
+
+static void *set_often(void *arg)
+{
+    setter *self = arg;
+    const fedn__http_call call = {.method = "PUT",
+                                  .url = self->url,
+                                  .body = "{\"helper\": \"numpyhelper\"}",
+                                  .timeout_ms = 20000,
+                                  .max_bytes = 65536};
+    fedn__http_client *client = NULL;
+    fedn_error err;
+
+    if (fedn__http_client_new(&client, &err) != FEDN_OK)
+        return NULL;
+    for (uint32_t i = 0; i < TIMES; i++) {
+        int32_t status = 0;
+        uint64_t bytes = 0;
+        char *answer = NULL;
+        if (fedn__http_fetch(client, &call, &status, &answer, &bytes, &err) == FEDN_OK)
+            self->good += status == 200;
+        fedn__free(answer);
+    }
+    fedn__http_client_free(client);
+    return NULL;
+}
+
+static void many_set_the_helper_at_once(void **state)
+{
+    reducer_rig *rig = *state;
+    setter setters[SETTERS] = {0};
+    fedn_error err;
+
+    for (uint32_t i = 0; i < SETTERS; i++) {
+        snprintf(setters[i].url, sizeof setters[i].url, "http://127.0.0.1:%d/api/v1/helpers/active",
+                 (int)fedn_reducer_http_port(rig->reducer));
+        assert_ok(fedn__thread_start(&setters[i].thread, "setter", set_often, &setters[i], &err),
+                  &err);
+    }
+    for (uint32_t i = 0; i < SETTERS; i++)
+        pthread_join(setters[i].thread, NULL);
+    for (uint32_t i = 0; i < SETTERS; i++)
+        assert_int_equal(setters[i].good, TIMES);
+}
+
 /* Until there is one, clients that want its code are told to come again. */
 static void clients_wait_for_a_package(void **state)
 {
@@ -233,6 +302,8 @@ int main(void)
         EACH(a_package_comes_back_as_it_was),
         EACH(one_package_is_active_and_another_can_be_chosen),
         EACH(the_helper_of_the_active_package_is_the_one_set_last),
+        EACH(the_helper_of_a_package_is_of_one_transaction_with_it),
+        EACH(many_set_the_helper_at_once),
         EACH(clients_wait_for_a_package),
         EACH(what_no_client_could_use_is_refused),
     };

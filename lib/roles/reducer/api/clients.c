@@ -63,17 +63,16 @@ static fedn_status record_client(fedn__reducer_service *service, const applicant
         err);
 }
 
-/* The active helper: that of the active package, unless it was set since; 0: there is no package.
- */
+/* The active helper; 0: there is no package. */
 static int32_t find_helper(const fedn__reducer_service *service, char ret[FEDN__HELPER_TEXT])
 {
     json_t *package = NULL;
 
     if (fedn__api_active_package(service, &package, NULL) != FEDN_OK)
         return 0;
-    if (fedn__api_active_helper(service, ret, NULL) != FEDN_OK)
-        snprintf(ret, FEDN__HELPER_TEXT, "%s", fedn__json_string(package, "helper", ""));
     json_decref(package);
+    if (fedn__api_active_helper(service, ret, NULL) != FEDN_OK)
+        *ret = 0;
     return 1;
 }
 

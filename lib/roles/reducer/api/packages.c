@@ -215,30 +215,16 @@ static json_t *helper_alone(const fedn__reducer_service *service)
     return json_pack("{s:s, s:b}", "helper", helper, "active", 1);
 }
 
-/* A helper that was set since is that of the active package. */
-static fedn_status show_active(const fedn__reducer_service *service, json_t **ret, fedn_error *err)
-{
-    char helper[FEDN__HELPER_TEXT];
-    fedn_status rc = fedn__api_active_package(service, ret, err);
-
-    if (rc == FEDN_ERR_NOT_FOUND && (*ret = helper_alone(service)))
-        return FEDN_OK;
-    if (rc == FEDN_OK && fedn__api_active_helper(service, helper, NULL) == FEDN_OK &&
-        json_object_set_new(*ret, "helper", json_string(helper)) != 0) {
-        json_decref(*ret);
-        rc = fedn__error_nomem(err);
-    }
-    return rc;
-}
-
 void fedn__api_get_active_package(void *service, const fedn__http_request *request,
                                   fedn__http_response *response)
 {
     json_t *record = NULL;
     fedn_error err = {0};
-    fedn_status rc = show_active(service, &record, &err);
+    fedn_status rc = fedn__api_active_package(service, &record, &err);
 
     (void)request;
+    if (rc == FEDN_ERR_NOT_FOUND && (record = helper_alone(service)))
+        rc = FEDN_OK;
     if (rc == FEDN_OK)
         fedn__http_reply_json(response, 200, fedn__api_show(FEDN__KIND_PACKAGE, record));
     else if (rc == FEDN_ERR_NOT_FOUND)
