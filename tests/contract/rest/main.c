@@ -32,6 +32,13 @@ static struct {
     int failed;
 } run;
 
+static const char *text_of(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text ? text : "";
+}
+
 /* ---- what is sent ---- */
 
 /* "${name}" in a text by what was kept; the caller frees. */
@@ -109,7 +116,7 @@ static char *form_of(const json_t *fields, size_t *ret_bytes)
     *ret_bytes = 0;
     json_object_foreach((json_t *)(uintptr_t)fields, name, value)
     {
-        const char *text = json_string_value(value);
+        const char *text = text_of(value);
         int is_file = strcmp(name, "file") == 0;
         uint64_t size = strlen(text);
         char path[TEXT];
@@ -174,7 +181,7 @@ static int headers_fit(const json_t *wanted, const answer *got, char *why, size_
     {
         char found[TEXT] = "";
         wire_header(got, name, found, sizeof found);
-        if (strcmp(found, json_string_value(value)) != 0) {
+        if (strcmp(found, text_of(value)) != 0) {
             snprintf(why, room, "%s is \"%s\"", name, found);
             return 0;
         }
@@ -193,7 +200,7 @@ static void keep(const json_t *wanted, json_t *found)
         char text[TEXT];
         char *save = NULL;
         json_t *value = found;
-        snprintf(text, sizeof text, "%s", json_string_value(path));
+        snprintf(text, sizeof text, "%s", text_of(path));
         for (char *part = strtok_r(text, ".", &save); part; part = strtok_r(NULL, ".", &save))
             value = json_is_array(value) ? json_array_get(value, strtoul(part, NULL, 10))
                                          : json_object_get(value, part);
@@ -207,10 +214,10 @@ static int body_fits(const json_t *item, const answer *got, char *why, size_t ro
     const json_t *shape = json_object_get(item, "answer");
     int ok = 0;
 
-    if (text && strcmp(got->body, json_string_value(text)) != 0)
+    if (text && strcmp(got->body, text_of(text)) != 0)
         snprintf(why, room, "the body is %.200s", got->body);
     if (text || !shape)
-        return !text || strcmp(got->body, json_string_value(text)) == 0;
+        return !text || strcmp(got->body, text_of(text)) == 0;
     json_t *found =
         json_loadb(got->body, got->bytes, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     if (!found)
@@ -244,7 +251,7 @@ static void try_request(const json_t *item, const char *request)
     ok = ok && headers_fit(json_object_get(filled, "has"), &got, why, sizeof why) &&
          body_fits(filled, &got, why, sizeof why);
     if (!ok) {
-        print_error("%s: %s: %s\n", json_string_value(json_object_get(item, "name")), request, why);
+        print_error("%s: %s: %s\n", text_of(json_object_get(item, "name")), request, why);
         run.failed++;
     }
     wire_done(&got);
@@ -267,10 +274,10 @@ static void try_noun(const char *noun)
     json_array_foreach(cases, i, item)
     {
         if (json_object_get(item, "request"))
-            try_request(item, json_string_value(json_object_get(item, "request")));
+            try_request(item, text_of(json_object_get(item, "request")));
         json_array_foreach(json_object_get(item, "requests"), j, request)
         {
-            try_request(item, json_string_value(request));
+            try_request(item, text_of(request));
         }
     }
     json_decref(cases);

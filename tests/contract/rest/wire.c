@@ -107,7 +107,8 @@ answer wire_send(int32_t port, const char *method, const char *target, const jso
              (int)port);
     json_object_foreach((json_t *)(uintptr_t)headers, name, value)
     {
-        put_line(fd, "%s: %s\r\n", name, json_string_value(value));
+        const char *text = json_string_value(value);
+        put_line(fd, "%s: %s\r\n", name, text ? text : "");
     }
     if (type)
         put_line(fd, "Content-Type: %s\r\n", type);
