@@ -38,7 +38,7 @@ static void put(int fd, const void *data, size_t bytes)
     }
 }
 
-static void put_line(int fd, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) put_line(int fd, const char *format, ...)
 {
     char line[4096];
     va_list args;
